@@ -1,0 +1,42 @@
+// Linux: epoll, with a timerfd for deadlines and an eventfd for wake().
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+
+#include "backend/backend.h"
+#include "sys/unique_fd.h"
+
+namespace fdevent::backend {
+
+class Backend {
+ public:
+  static constexpr const char* kName = "epoll";
+  static constexpr const char* kCreate = "epoll_create1";
+  static constexpr const char* kControl = "epoll_ctl";
+  static constexpr const char* kWait = "epoll_wait";
+  static constexpr const char* kTimer = "timerfd_settime";
+
+  int open();
+  int fd() const { return epoll_.get(); }
+  bool owns(int fd) const;
+  int add(int fd, Interest interest, Trigger trigger, Tag tag);
+  int modify(int fd, Interest interest, Trigger trigger, Tag tag);
+  int remove(int fd);
+  int set_timer(sys::Nanoseconds deadline);
+  int wake();
+  Waited wait(Event* events, int capacity, bool block);
+
+ private:
+  static constexpr int kBatch = 512;
+
+  int control(int operation, int fd, Interest interest, Trigger trigger, Tag tag);
+
+  sys::UniqueFd epoll_;
+  sys::UniqueFd timer_;
+  sys::UniqueFd wake_;
+  std::array<epoll_event, kBatch> batch_;
+};
+
+}  // namespace fdevent::backend

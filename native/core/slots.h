@@ -1,0 +1,75 @@
+// Waits live in slots: a slot's index is the wait's name on both sides of the language border.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sys/readiness.h"
+
+namespace fdevent::core {
+
+using Slot = int32_t;
+inline constexpr Slot kNoSlot = -1;
+
+struct Wait {
+  enum class State : uint8_t {
+    free,
+    pending,    // may still become ready, time out or be cancelled
+    completed,  // has its outcome, which is still to be handed over
+  };
+
+  int fd = -1;  // -1: the head of a select, which has members instead
+  Interest interest = 0;
+  Slot next = kNoSlot;  // the same descriptor's waits; in a free slot, the next free one
+  Slot previous = kNoSlot;
+  Slot owner = kNoSlot;  // a select's member: its head
+  State state = State::free;
+  bool listed = false;      // on its descriptor's list
+  bool referenced = false;  // keeps the event loop alive
+};
+
+class Slots {
+ public:
+  Wait& operator[](Slot slot) { return waits_[static_cast<size_t>(slot)]; }
+  const Wait& operator[](Slot slot) const { return waits_[static_cast<size_t>(slot)]; }
+
+  bool within(Slot slot) const { return slot >= 0 && static_cast<size_t>(slot) < waits_.size(); }
+  bool holds(Slot slot) const { return within(slot) && (*this)[slot].state != Wait::State::free; }
+
+  // References into the table do not survive this call.
+  Slot take() {
+    ++used_;
+    if (first_free_ == kNoSlot) {
+      waits_.emplace_back();
+      return static_cast<Slot>(waits_.size() - 1);
+    }
+    const Slot slot = first_free_;
+    first_free_ = (*this)[slot].next;
+    (*this)[slot].next = kNoSlot;
+    return slot;
+  }
+
+  void release(Slot slot) {
+    (*this)[slot] = Wait{};
+    --used_;
+    if (used_ == 0 && waits_.size() > kKept) {
+      // A burst is over: give its memory back.
+      waits_ = {};
+      first_free_ = kNoSlot;
+      return;
+    }
+    (*this)[slot].next = first_free_;
+    first_free_ = slot;
+  }
+
+  size_t used() const { return used_; }
+
+ private:
+  static constexpr size_t kKept = 1024;
+
+  std::vector<Wait> waits_;
+  Slot first_free_ = kNoSlot;
+  size_t used_ = 0;
+};
+
+}  // namespace fdevent::core

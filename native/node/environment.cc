@@ -1,0 +1,159 @@
+#include "node/environment.h"
+
+namespace fdevent::node {
+
+static_assert(sizeof(core::Record) == 3 * sizeof(int32_t),
+              "JavaScript reads records as three Int32");
+
+Environment* Environment::create(napi_env env) {
+  auto* environment = new Environment(env);
+  // Asynchronous, because libuv's handles are gone only when the loop has run their close
+  // callbacks; a worker that ends with an open handle aborts the process.
+  napi_async_cleanup_hook_handle handle;
+  if (napi_add_async_cleanup_hook(env, on_cleanup, environment, &handle) != napi_ok) {
+    delete environment;
+    return nullptr;
+  }
+  return environment;
+}
+
+void Environment::on_cleanup(napi_async_cleanup_hook_handle handle, void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  environment->closing_ = true;
+  if (environment->dispatch_) {
+    napi_delete_reference(environment->env_, environment->dispatch_);
+    napi_delete_reference(environment->env_, environment->records_array_);
+    napi_async_destroy(environment->env_, environment->context_);
+  }
+  environment->driver_.close([environment, handle] {
+    delete environment;
+    napi_remove_async_cleanup_hook(handle);
+  });
+}
+
+void Environment::connect(napi_value records, napi_value dispatch) {
+  const Napi::Env env(env_);
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type = napi_int8_array;
+  if (dispatch_ ||
+      napi_get_typedarray_info(env_, records, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array) {
+    Napi::Error::New(env, "connect(records, dispatch) is called once, with an Int32Array")
+        .ThrowAsJavaScriptException();
+    return;
+  }
+  records_ = static_cast<core::Record*>(data);
+  capacity_ = static_cast<int>(length / 3);
+  napi_create_reference(env_, records, 1, &records_array_);
+  napi_create_reference(env_, dispatch, 1, &dispatch_);
+  napi_async_init(env_, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"), &context_);
+}
+
+// The first wait opens the poller: importing the library costs no descriptor. What failed for want
+// of descriptors or memory is tried again by the next wait.
+core::Outcome Environment::ensure_open() {
+  if (driven_) {
+    return 0;
+  }
+  if (!reactor_.is_open()) {
+    const core::Outcome opened = reactor_.open();
+    if (opened < 0) {
+      return opened;
+    }
+  }
+  uv_loop_t* loop = nullptr;
+  if (closing_ || napi_get_uv_event_loop(env_, &loop) != napi_ok) {
+    return core::failed(core::Syscall::create, -ECANCELED);
+  }
+  const int driven = driver_.open(loop, reactor_.fd(), [this] { on_turn(); });
+  if (driven < 0) {
+    return core::failed(core::Syscall::create, driven);
+  }
+  driven_ = true;
+  return 0;
+}
+
+int32_t Environment::start(int fd, Interest interest, double seconds, bool referenced) {
+  if (!driven_) {
+    const core::Outcome opened = ensure_open();
+    if (opened < 0) {
+      return opened;
+    }
+  }
+  const int32_t slot = reactor_.start(fd, interest, seconds, referenced);
+  settle();
+  return slot;
+}
+
+int32_t Environment::start_select(const std::vector<sys::Probe>& members, double seconds,
+                                  bool referenced, size_t* culprit) {
+  *culprit = 0;
+  const core::Outcome opened = ensure_open();
+  if (opened < 0) {
+    return opened;
+  }
+  const int32_t slot = reactor_.start_select(members, seconds, referenced, culprit);
+  settle();
+  return slot;
+}
+
+void Environment::cancel(core::Slot slot) {
+  reactor_.cancel(slot);
+  settle();
+}
+
+void Environment::close(int fd, std::vector<core::Slot>* interrupted) {
+  reactor_.close(fd, interrupted);
+  settle();
+}
+
+// Tells the driver what the reactor needs now. During a turn its end does it, once.
+void Environment::settle() {
+  if (!in_turn_) {
+    driver_.request_turn(reactor_.urgent());
+    driver_.reference(reactor_.referenced() > 0);
+  }
+}
+
+void Environment::on_turn() {
+  in_turn_ = true;
+  persistence_.begin();
+  for (;;) {
+    const int count = reactor_.turn(records_, capacity_);
+    if (!persistence_.first_round()) {
+      persistence_.asked(count > 0);
+    }
+    if (count == 0) {
+      break;
+    }
+    dispatch(count);
+    if (closing_ || !(persistence_.again() || (reactor_.urgent() && !persistence_.exhausted()))) {
+      break;
+    }
+  }
+  in_turn_ = false;
+  settle();
+}
+
+void Environment::dispatch(int count) {
+  const Napi::Env env(env_);
+  const Napi::HandleScope scope(env);
+  napi_value dispatch;
+  napi_value receiver;
+  napi_value argument;
+  napi_get_reference_value(env_, dispatch_, &dispatch);
+  napi_get_global(env_, &receiver);
+  napi_create_int32(env_, count, &argument);
+  // Not a bare call: this opens a callback scope, at whose end Node runs the ticks and the promise
+  // continuations. Since Node 26.4 they would otherwise wait for the next unrelated event.
+  const napi_status status =
+      napi_make_callback(env_, context_, receiver, dispatch, 1, &argument, nullptr);
+  if (status == napi_pending_exception) {
+    napi_value error;
+    napi_get_and_clear_last_exception(env_, &error);
+    napi_fatal_exception(env_, error);
+  }
+}
+
+}  // namespace fdevent::node

@@ -1,0 +1,80 @@
+#include "node/nested_driver.h"
+
+#include <utility>
+
+namespace fdevent::node {
+namespace {
+
+template <typename Handle>
+uv_handle_t* base(const Handle& handle) {
+  return reinterpret_cast<uv_handle_t*>(handle.get());
+}
+
+}  // namespace
+
+int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn) {
+  on_turn_ = std::move(on_turn);
+
+  poll_.reset(static_cast<uv_poll_t*>(::operator new(uv_handle_size(UV_POLL))));
+  const int polled = uv_poll_init(loop, poll_.get(), fd);
+  if (polled < 0) {
+    poll_.reset();
+    return polled;
+  }
+  poll_->data = this;
+  ++open_handles_;
+  idle_.reset(static_cast<uv_idle_t*>(::operator new(uv_handle_size(UV_IDLE))));
+  uv_idle_init(loop, idle_.get());
+  idle_->data = this;
+  ++open_handles_;
+
+  uv_unref(base(poll_));
+  uv_unref(base(idle_));
+  // A status below 0 stands for EPOLLERR, which a poller's descriptor never reports; the turn would
+  // find out by itself in any case.
+  return uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
+    static_cast<NestedDriver*>(handle->data)->on_turn_();
+  });
+}
+
+void NestedDriver::request_turn(bool wanted) {
+  if (wanted == turn_requested_ || open_handles_ == 0) {
+    return;
+  }
+  turn_requested_ = wanted;
+  if (wanted) {
+    uv_idle_start(idle_.get(),
+                  [](uv_idle_t* handle) { static_cast<NestedDriver*>(handle->data)->on_turn_(); });
+  } else {
+    uv_idle_stop(idle_.get());
+  }
+}
+
+void NestedDriver::reference(bool wanted) {
+  if (wanted == referenced_ || open_handles_ == 0) {
+    return;
+  }
+  referenced_ = wanted;
+  wanted ? uv_ref(base(poll_)) : uv_unref(base(poll_));
+}
+
+void NestedDriver::close(Callback closed) {
+  if (open_handles_ == 0) {
+    closed();
+    return;
+  }
+  closed_ = std::move(closed);
+  uv_close(base(poll_), on_handle_closed);
+  uv_close(base(idle_), on_handle_closed);
+}
+
+void NestedDriver::on_handle_closed(uv_handle_t* handle) {
+  auto* driver = static_cast<NestedDriver*>(handle->data);
+  if (--driver->open_handles_ == 0) {
+    // Moved out, because it may destroy the driver.
+    const Callback closed = std::move(driver->closed_);
+    closed();
+  }
+}
+
+}  // namespace fdevent::node

@@ -1,0 +1,55 @@
+/**
+ * The addon, typed. Nothing else in src/ knows where it lies or how it is called.
+ *
+ * @module
+ */
+import { createRequire } from 'node:module'
+import { FdError } from './errors.js'
+
+/** What native/node/addon.cc exports. Slots and failures share one number: a slot is >= 0, a failure < 0. */
+export interface Binding {
+  readonly backend: string
+  /** Names of system calls, by the index that a failure carries. */
+  readonly syscalls: readonly string[]
+  /** Before `dispatch(count)` runs, `records` holds `count` times slot, outcome, descriptor. Called once. */
+  connect(records: Int32Array, dispatch: (count: number) => void): void
+  start(fd: number, interest: number, seconds: number, referenced: boolean): number
+  /** `pairs`: descriptor, interest, each descriptor once. On failure `pairs[0]` is the descriptor at fault. */
+  startSelect(pairs: Int32Array, seconds: number, referenced: boolean): number
+  /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
+  selection(slot: number, pairs: Int32Array): void
+  cancel(slot: number): void
+  close(fd: number): number[]
+  statistics(): Statistics
+}
+
+/** What the library holds at present in this thread. */
+export interface Statistics {
+  /** Waits that have not settled. */
+  waits: number
+  /** Of those, the ones with a deadline ahead. */
+  timed: number
+  /** Descriptors that the kernel's poller knows. One stays known, silently, between two waits on it. */
+  registered: number
+  /** Of those, the ones the kernel would report. */
+  armed: number
+}
+
+export const binding: Binding = load()
+
+/** The error behind a failure: -(index into `syscalls` << 12 | errno), as native/core/outcome.h packs it. */
+export function failure(outcome: number, fd: number): FdError {
+  return new FdError(-outcome & 0xfff, binding.syscalls[-outcome >> 12] ?? 'unknown', fd)
+}
+
+function load(): Binding {
+  try {
+    return createRequire(import.meta.url)('../build/Release/fdevent.node')
+  } catch (cause) {
+    const platform = `${process.platform} ${process.arch}`
+    throw new Error(
+      `fdevent's native addon could not be loaded on ${platform}; build it with \`npm run build\` in its folder`,
+      { cause },
+    )
+  }
+}

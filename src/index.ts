@@ -1,0 +1,15 @@
+/**
+ * Readiness for raw file descriptors: suspend until a descriptor is readable or writable, or until time has passed,
+ * with select(2)'s exact meaning.
+ *
+ * @module
+ */
+export type { Statistics } from './binding.js'
+export { AbortError, FdError } from './errors.js'
+export { type FdLike, fileno } from './fileno.js'
+export type { WaitOptions } from './options.js'
+export { ERROR, HANGUP, PRIORITY, READABLE, WRITABLE } from './readiness.js'
+export type { Seconds } from './seconds.js'
+export { type Selection, select } from './select.js'
+export { statistics } from './statistics.js'
+export { closing, readable, writable } from './wait.js'

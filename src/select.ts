@@ -1,0 +1,79 @@
+import { invalidType } from './errors.js'
+import { type FdLike, fileno } from './fileno.js'
+import { toOptions, type WaitOptions } from './options.js'
+import * as reactor from './reactor.js'
+import { PRIORITY, READABLE, WRITABLE } from './readiness.js'
+import { type Seconds, toSeconds } from './seconds.js'
+
+/** The complete lists, in the order given, of the very objects passed in. */
+export interface Selection<Read, Write = Read, Except = Read> {
+  readable: Read[]
+  writable: Write[]
+  exceptional: Except[]
+}
+
+/**
+ * select(2) without FD_SETSIZE: waits until at least one descriptor is ready in the way its list asks.
+ *
+ * @param read - Wanted readable: data, end of file, hang-up or error.
+ * @param write - Wanted writable: room, or an error.
+ * @param except - Wanted exceptional: out-of-band data.
+ * @param timeout - As for {@link readable}. With three empty lists, a sleep of that many seconds.
+ * @returns All that are ready when the first one is; three empty lists on timeout. A descriptor may stand in several
+ *   lists, and several times in one.
+ *
+ * Rejects like {@link readable}. One descriptor that is not open fails the whole call with `EBADF`, as in select(2).
+ */
+export function select<Read extends FdLike, Write extends FdLike, Except extends FdLike>(
+  read: Iterable<Read>,
+  write: Iterable<Write>,
+  except: Iterable<Except>,
+  timeout?: Seconds | null,
+  options?: WaitOptions | null,
+): Promise<Selection<Read, Write, Except>> {
+  try {
+    const seconds = toSeconds(timeout)
+    const { signal, ref } = toOptions(options)
+    const interests = new Map<number, number>()
+    const lists = {
+      readable: collect('read', read, READABLE, interests),
+      writable: collect('write', write, WRITABLE, interests),
+      exceptional: collect('except', except, PRIORITY, interests),
+    }
+    const pairs = Int32Array.from([...interests].flat())
+    return reactor.waitSelect(pairs, seconds, ref ?? true, signal, () => {
+      const ready = new Map<number, number>()
+      for (let i = 0; i < pairs.length; i += 2) ready.set(pairs[i] as number, pairs[i + 1] as number)
+      const pick = <T>(list: Named<T>[], bit: number): T[] =>
+        list.filter(({ fd }) => (ready.get(fd) ?? 0) & bit).map(({ target }) => target)
+      return {
+        readable: pick(lists.readable, READABLE),
+        writable: pick(lists.writable, WRITABLE),
+        exceptional: pick(lists.exceptional, PRIORITY),
+      }
+    })
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+interface Named<T> {
+  target: T
+  fd: number
+}
+
+function collect<T extends FdLike>(
+  name: string,
+  list: Iterable<T>,
+  bit: number,
+  interests: Map<number, number>,
+): Named<T>[] {
+  if (typeof list !== 'object' || list === null || typeof list[Symbol.iterator] !== 'function') {
+    throw invalidType(name, 'an iterable of descriptors', list)
+  }
+  return Array.from(list, (target) => {
+    const fd = fileno(target)
+    interests.set(fd, (interests.get(fd) ?? 0) | bit)
+    return { target, fd }
+  })
+}
