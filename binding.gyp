@@ -14,6 +14,7 @@
         "native/core/turn.cc",
         "native/node/nested_driver.cc",
         "native/node/environment.cc",
+        "native/node/io.cc",
         "native/node/addon.cc",
       ],
       "include_dirs": [

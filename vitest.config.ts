@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+// Where a machine wants to read the counts: the path of a JSON file.
+const report = process.env['FDEVENT_TEST_REPORT']
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -8,5 +11,6 @@ export default defineConfig({
     execArgv: ['--expose-gc'],
     testTimeout: 20_000,
     setupFiles: ['test/helpers/setup.ts'],
+    reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
   },
 })

@@ -21,6 +21,22 @@ export interface Binding {
   cancel(slot: number): void
   close(fd: number): number[]
   statistics(): Statistics
+
+  // native/node/io.cc. Each returns its result, or a negated errno.
+  readonly MSG_OOB: number
+  readonly MSG_PEEK: number
+  read(fd: number, buffer: Uint8Array, offset: number, length: number): number
+  write(fd: number, buffer: Uint8Array, offset: number, length: number): number
+  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
+  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
+  accept(fd: number): number
+  dup(fd: number): number
+  closeFd(fd: number): number
+  isNonBlocking(fd: number): number
+  setNonBlocking(fd: number, on: boolean): number
+  socketError(fd: number): number
+  pipe(fds: Int32Array): number
+  socketpair(fds: Int32Array): number
 }
 
 /** What the library holds at present in this thread. */

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "node/environment.h"
+#include "node/io.h"
 
 namespace fdevent::node {
 namespace {
@@ -118,6 +119,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("selection", Napi::Function::New<selection>(env, "selection", environment));
   exports.Set("close", Napi::Function::New<close>(env, "close", environment));
   exports.Set("statistics", Napi::Function::New<statistics>(env, "statistics", environment));
+
+  export_io(exports);
 
   // In the order of core::Syscall.
   const Napi::Array syscalls = Napi::Array::New(env);
