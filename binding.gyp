@@ -12,9 +12,11 @@
         "native/core/registry.cc",
         "native/core/reactor.cc",
         "native/core/turn.cc",
+        "native/core/sync_poller.cc",
         "native/node/nested_driver.cc",
         "native/node/environment.cc",
         "native/node/io.cc",
+        "native/node/poller.cc",
         "native/node/addon.cc",
       ],
       "include_dirs": [

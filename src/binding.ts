@@ -21,6 +21,23 @@ export interface Binding {
   cancel(slot: number): void
   close(fd: number): number[]
   statistics(): Statistics
+  /** Each of its records carries readiness bits, until it is cancelled or a failure ends it. */
+  watch(fd: number, interest: number, edge: boolean, referenced: boolean): number
+  setInterest(slot: number, interest: number): number
+  setReferenced(slot: number, referenced: boolean): void
+  /** What a listener threw goes the way of every uncaught exception, at once. */
+  uncaught(error: unknown): void
+
+  // native/node/poller.cc. `kind` is an index into once, level, edge.
+  pollerOpen(events: Int32Array, gate: Int32Array): PollerHandle | number
+  pollerAdd(handle: PollerHandle, fd: number, interest: number, kind: number): number
+  pollerModify(handle: PollerHandle, fd: number, interest: number, kind: number): number
+  pollerRemove(handle: PollerHandle, fd: number): number
+  pollerWait(handle: PollerHandle, seconds: number): number
+  pollerFd(handle: PollerHandle): number
+  pollerWaker(handle: PollerHandle): number
+  pollerClose(handle: PollerHandle): void
+  pollerNotify(waker: number, gate: Int32Array): number
 
   // native/node/io.cc. Each returns its result, or a negated errno.
   readonly MSG_OOB: number
@@ -39,11 +56,19 @@ export interface Binding {
   socketpair(fds: Int32Array): number
 }
 
+declare const handle: unique symbol
+/** The addon's own object; closed when it is collected. */
+export interface PollerHandle {
+  readonly [handle]: never
+}
+
 /** What the library holds at present in this thread. */
 export interface Statistics {
   /** Waits that have not settled. */
   waits: number
-  /** Of those, the ones with a deadline ahead. */
+  /** Watchers that are open and have a registration. */
+  watches: number
+  /** Waits with a deadline ahead. */
   timed: number
   /** Descriptors that the kernel's poller knows. One stays known, silently, between two waits on it. */
   registered: number

@@ -79,3 +79,8 @@ function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   return Array.isArray(value) ? 'an array' : `an instance of ${value.constructor?.name ?? 'Object'}`
 }
+
+/** A call that makes no sense in the object's present state. */
+export function invalidState(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' })
+}

@@ -4,22 +4,24 @@
  * @module
  */
 import { binding, failure } from './binding.js'
-import { AbortError, badDescriptor } from './errors.js'
+import { AbortError, badDescriptor, type FdError } from './errors.js'
 
 /** How many records one batch holds; what is left is handed over in the next. */
 const BATCH = 1024
-const READY = 1
 
 type Resolve = (value: never) => void
 type Reject = (reason: unknown) => void
 
 /** What a wait has to do at its end besides settling a promise. */
 interface Ending {
-  /** The promise's value where it is not simply whether it became ready. */
-  value?: ((ready: boolean, slot: number) => unknown) | undefined
+  /** The promise's value where it is not simply whether the outcome is other than 0, a timeout. */
+  value?: ((outcome: number) => unknown) | undefined
   /** Removes the listener from the signal. */
   release?: () => void
 }
+
+/** What a watch is told: readiness bits, or the failure that ends it. It must not throw. */
+export type Tell = (ready: number, failed: FdError | undefined) => void
 
 const records = new Int32Array(BATCH * 3)
 
@@ -27,6 +29,8 @@ const records = new Int32Array(BATCH * 3)
 const resolves: (Resolve | undefined)[] = []
 const rejects: (Reject | undefined)[] = []
 const endings: (Ending | undefined)[] = []
+const watches: (Tell | undefined)[] = []
+const closers = new Map<number, Set<() => void>>()
 let live = 0
 
 let resolveCaptured: Resolve
@@ -40,14 +44,19 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 binding.connect(records, (count) => {
   for (let at = 0, end = count * 3; at < end; at += 3) {
     const slot = records[at] as number
+    const outcome = records[at + 1] as number
     const resolve = resolves[slot]
-    if (resolve === undefined) continue // cancelled when its record was on the way
+    if (resolve === undefined) {
+      const tell = watches[slot]
+      // Neither: cancelled when its record was on the way.
+      if (tell !== undefined) tell(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
+      continue
+    }
     const reject = rejects[slot] as Reject
     const ending = forget(slot)
-    const outcome = records[at + 1] as number
     if (outcome < 0) reject(failure(outcome, records[at + 2] as number))
-    else if (ending?.value === undefined) resolve((outcome === READY) as never)
-    else resolve(ending.value(outcome === READY, slot) as never)
+    else if (ending?.value === undefined) resolve((outcome !== 0) as never)
+    else resolve(ending.value(outcome) as never)
   }
 })
 
@@ -72,13 +81,43 @@ export function wait(
   return promise
 }
 
+/** Waits for readiness bits, as poll(2) would report them, until the signal is aborted. */
+export function waitForBits(fd: number, interest: number, referenced: boolean, signal: AbortSignal): Promise<number> {
+  if (signal.aborted) return Promise.reject(new AbortError(signal.reason))
+  const promise = new Promise<number>(capture as never)
+  const resolve = resolveCaptured
+  const reject = rejectCaptured
+  const slot = binding.start(fd, interest, Number.POSITIVE_INFINITY, referenced)
+  if (slot < 0) reject(failure(slot, fd))
+  else {
+    keep(slot, resolve, reject)
+    const ending = abortable(slot, signal)
+    ending.value = (outcome) => outcome
+    endings[slot] = ending
+  }
+  return promise
+}
+
+/** Starts a watch; the slot it goes by. */
+export function watch(fd: number, interest: number, edge: boolean, referenced: boolean, tell: Tell): number {
+  const slot = binding.watch(fd, interest, edge, referenced)
+  if (slot < 0) throw failure(slot, fd)
+  watches[slot] = tell
+  return slot
+}
+
+export function unwatch(slot: number): void {
+  watches[slot] = undefined
+  binding.cancel(slot)
+}
+
 /** Waits on several: `pairs` holds descriptor and interest of each, and then what of the interest is ready. */
 export function waitSelect<T>(
   pairs: Int32Array,
   seconds: number,
   referenced: boolean,
   signal: AbortSignal | undefined,
-  toValue: (ready: boolean) => T,
+  toValue: () => T,
 ): Promise<T> {
   if (signal?.aborted) return Promise.reject(new AbortError(signal.reason))
   const promise = new Promise<T>(capture as never)
@@ -89,17 +128,18 @@ export function waitSelect<T>(
   else {
     keep(slot, resolve, reject)
     const ending: Ending = signal === undefined ? {} : abortable(slot, signal)
-    ending.value = (ready) => {
+    ending.value = () => {
       binding.selection(slot, pairs)
-      return toValue(ready)
+      return toValue()
     }
     endings[slot] = ending
   }
   return promise
 }
 
-/** Rejects every wait on a descriptor that is about to be closed. */
+/** Ends every wait and watcher on a descriptor that is about to be closed. */
 export function close(fd: number): void {
+  for (const end of [...(closers.get(fd) ?? [])]) end()
   const interrupted = binding.close(fd)
   if (interrupted.length === 0) return
   // All are forgotten before the first is told: nothing that runs then may meet a half-closed descriptor.
@@ -109,6 +149,16 @@ export function close(fd: number): void {
     return reject
   })
   for (const reject of rejections) reject?.(badDescriptor('close', fd, 'closed while a wait was pending'))
+}
+
+/** Has `end` called when the descriptor is about to be closed, until the function returned is. */
+export function beforeClose(fd: number, end: () => void): () => void {
+  const ends = closers.get(fd) ?? new Set()
+  closers.set(fd, ends.add(end))
+  return () => {
+    ends.delete(end)
+    if (ends.size === 0 && closers.get(fd) === ends) closers.delete(fd)
+  }
 }
 
 function keep(slot: number, resolve: Resolve, reject: Reject): void {

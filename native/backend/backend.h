@@ -35,20 +35,23 @@ struct Event {
 struct Waited {
   int count;         // events filled in, or a negated errno
   bool timer_fired;  // the time programmed with set_timer has come
+  bool woken;        // wake() was called
 };
 
 // The members, with their contract:
 //   int open()                                     0 or -errno; call once, before anything else
-//   int fd() const                                 the kernel object itself, pollable by another
-//   loop bool owns(int fd) const                        one of the backend's own descriptors int
-//   add(int fd, Interest, Trigger, Tag)        -EEXIST where it is registered already int
-//   modify(int fd, Interest, Trigger, Tag)     -ENOENT where it is not; re-arms, and looks afresh
+//   int replace(Backend&& fresh)                   takes over another's registrations under the same fd()
+//   int fd() const                                 the kernel object itself, pollable by another loop
+//   bool owns(int fd) const                        one of the backend's own descriptors
+//   int add(int fd, Interest, Trigger, Tag)        -EEXIST where it is registered already
+//   int modify(int fd, Interest, Trigger, Tag)     -ENOENT where it is not; re-arms, and looks afresh
 //   int remove(int fd)                             -ENOENT where it is not
 //   int set_timer(Nanoseconds)                     absolute; replaces the former; kNever stops it
-//   int wake()                                     any thread: a blocked wait returns
-//   Waited wait(Event*, int capacity, bool block)
-//   static constexpr const char* kName, and kCreate, kControl, kWait, kTimer: the system calls'
-//   names, for error messages
+//   int enable_wake()                              the descriptor to give to wake(), or -errno
+//   static int wake(int)                           any thread: the present or the next wait returns
+//   Waited wait(Event*, int capacity, Nanoseconds) a span; 0 asks without blocking, kNever blocks
+//   static constexpr const char* kName, and kCreate, kControl, kWait, kTimer: the system calls' names,
+//   for error messages
 template <typename B, typename = void>
 struct is_backend : std::false_type {};
 
@@ -56,14 +59,16 @@ template <typename B>
 struct is_backend<
     B, std::enable_if_t<
            std::is_same_v<decltype(&B::open), int (B::*)()> &&
+           std::is_same_v<decltype(&B::replace), int (B::*)(B&&)> &&
            std::is_same_v<decltype(&B::fd), int (B::*)() const> &&
            std::is_same_v<decltype(&B::owns), bool (B::*)(int) const> &&
            std::is_same_v<decltype(&B::add), int (B::*)(int, Interest, Trigger, Tag)> &&
            std::is_same_v<decltype(&B::modify), int (B::*)(int, Interest, Trigger, Tag)> &&
            std::is_same_v<decltype(&B::remove), int (B::*)(int)> &&
            std::is_same_v<decltype(&B::set_timer), int (B::*)(sys::Nanoseconds)> &&
-           std::is_same_v<decltype(&B::wake), int (B::*)()> &&
-           std::is_same_v<decltype(&B::wait), Waited (B::*)(Event*, int, bool)> &&
+           std::is_same_v<decltype(&B::enable_wake), int (B::*)()> &&
+           std::is_same_v<decltype(&B::wake), int (*)(int)> &&
+           std::is_same_v<decltype(&B::wait), Waited (B::*)(Event*, int, sys::Nanoseconds)> &&
            std::is_same_v<decltype(B::kName), const char* const> &&
            std::is_same_v<decltype(B::kCreate), const char* const> &&
            std::is_same_v<decltype(B::kControl), const char* const> &&

@@ -1,9 +1,12 @@
 #include "backend/epoll.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sys/call.h"
 
@@ -64,22 +67,23 @@ int Backend::open() {
     return epoll;
   }
   epoll_.reset(epoll);
-  const int timer =
-      sys::call([] { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); });
-  if (timer < 0) {
-    return timer;
+  return 0;
+}
+
+int Backend::replace(Backend&& fresh) {
+  // Under the old number, which others may watch.
+  const int moved =
+      sys::call([&] { return dup3(fresh.epoll_.get(), epoll_.get(), O_CLOEXEC); });
+  if (moved < 0) {
+    return moved;
   }
-  timer_.reset(timer);
-  const int wake = sys::call([] { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
-  if (wake < 0) {
-    return wake;
+  for (const auto& [fd, tag] : {std::pair{timer_.get(), kTimerTag}, {wake_.get(), kWakeTag}}) {
+    const int added = fd < 0 ? 0 : control(EPOLL_CTL_ADD, fd, kReadable, Trigger::edge, tag);
+    if (added < 0) {
+      return added;
+    }
   }
-  wake_.reset(wake);
-  // Edge-triggered: an expiry or a wake-up is one event that nobody has to read away, which saves a
-  // system call for each.
-  const int timer_added = control(EPOLL_CTL_ADD, timer_.get(), kReadable, Trigger::edge, kTimerTag);
-  return timer_added < 0 ? timer_added
-                         : control(EPOLL_CTL_ADD, wake_.get(), kReadable, Trigger::edge, kWakeTag);
+  return 0;
 }
 
 bool Backend::owns(int fd) const {
@@ -106,6 +110,20 @@ int Backend::remove(int fd) {
 }
 
 int Backend::set_timer(sys::Nanoseconds deadline) {
+  if (!timer_) {
+    const int timer =
+        sys::call([] { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); });
+    if (timer < 0) {
+      return timer;
+    }
+    timer_.reset(timer);
+    // Edge-triggered: an expiry is one event that nobody has to read away, which saves a system call.
+    const int added = control(EPOLL_CTL_ADD, timer, kReadable, Trigger::edge, kTimerTag);
+    if (added < 0) {
+      timer_.reset();
+      return added;
+    }
+  }
   // All zero would disarm the timer; 1 ns is as much in the past. kNever does disarm it.
   itimerspec setting{};
   if (deadline != sys::kNever) {
@@ -115,28 +133,64 @@ int Backend::set_timer(sys::Nanoseconds deadline) {
       [&] { return timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &setting, nullptr); });
 }
 
-int Backend::wake() {
+int Backend::enable_wake() {
+  if (!wake_) {
+    const int wake = sys::call([] { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
+    if (wake < 0) {
+      return wake;
+    }
+    wake_.reset(wake);
+    const int added = control(EPOLL_CTL_ADD, wake, kReadable, Trigger::edge, kWakeTag);
+    if (added < 0) {
+      wake_.reset();
+      return added;
+    }
+  }
+  return wake_.get();
+}
+
+int Backend::wake(int waker) {
   const uint64_t one = 1;
-  const int result = sys::retry([&] { return ::write(wake_.get(), &one, sizeof one); });
+  const int result = sys::retry([&] { return ::write(waker, &one, sizeof one); });
   // EAGAIN: the counter is full, so a wake-up is pending already.
   return result == -EAGAIN || result > 0 ? 0 : result;
 }
 
-Waited Backend::wait(Event* events, int capacity, bool block) {
-  const int room = std::min(capacity, kBatch);
-  const int count =
-      sys::call([&] { return epoll_wait(epoll_.get(), batch_.data(), room, block ? -1 : 0); });
-  Waited waited{count, false};
-  if (count < 0) {
-    return waited;
+int Backend::sleep(int capacity, sys::Nanoseconds timeout) {
+  if (timeout == 0 || timeout == sys::kNever) {
+    return sys::call([&] {
+      return epoll_wait(epoll_.get(), batch_.data(), capacity, timeout == 0 ? 0 : -1);
+    });
   }
-  waited.count = 0;
+#ifdef SYS_epoll_pwait2
+  // By number, because glibc has the wrapper only since 2.35.
+  const timespec span = sys::to_timespec(timeout);
+  const int count = sys::call([&] {
+    return syscall(SYS_epoll_pwait2, epoll_.get(), batch_.data(), capacity, &span, nullptr, 0);
+  });
+  if (count != -ENOSYS) {
+    return count;
+  }
+#endif
+  // Linux before 5.11: epoll_wait has milliseconds only.
+  const int set = set_timer(sys::monotonic_now() + timeout);
+  return set < 0 ? set : sleep(capacity, sys::kNever);
+}
+
+Waited Backend::wait(Event* events, int capacity, sys::Nanoseconds timeout) {
+  if (batch_.size() < static_cast<size_t>(capacity)) {
+    batch_.resize(static_cast<size_t>(capacity));
+  }
+  const int count = sleep(capacity, timeout);
+  Waited waited{std::min(count, 0), false, false};
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = batch_[static_cast<size_t>(i)];
     if (event.data.u64 == kTimerTag) {
       waited.timer_fired = true;
-    } else if (event.data.u64 != kWakeTag) {
-      events[waited.count++] = {event.data.u64, from_epoll(event.events), kInterestMask};
+    } else if (event.data.u64 == kWakeTag) {
+      waited.woken = true;
+    } else {
+      events[waited.count++] = {event.data.u64, from_epoll(event.events), ~Interest{0}};
     }
   }
   return waited;

@@ -3,7 +3,7 @@
 
 #include <sys/epoll.h>
 
-#include <array>
+#include <vector>
 
 #include "backend/backend.h"
 #include "sys/unique_fd.h"
@@ -19,24 +19,25 @@ class Backend {
   static constexpr const char* kTimer = "timerfd_settime";
 
   int open();
+  int replace(Backend&& fresh);
   int fd() const { return epoll_.get(); }
   bool owns(int fd) const;
   int add(int fd, Interest interest, Trigger trigger, Tag tag);
   int modify(int fd, Interest interest, Trigger trigger, Tag tag);
   int remove(int fd);
   int set_timer(sys::Nanoseconds deadline);
-  int wake();
-  Waited wait(Event* events, int capacity, bool block);
+  int enable_wake();
+  static int wake(int waker);
+  Waited wait(Event* events, int capacity, sys::Nanoseconds timeout);
 
  private:
-  static constexpr int kBatch = 512;
-
+  int sleep(int capacity, sys::Nanoseconds timeout);
   int control(int operation, int fd, Interest interest, Trigger trigger, Tag tag);
 
   sys::UniqueFd epoll_;
-  sys::UniqueFd timer_;
+  sys::UniqueFd timer_;  // opened by the first deadline
   sys::UniqueFd wake_;
-  std::array<epoll_event, kBatch> batch_;
+  std::vector<epoll_event> batch_;
 };
 
 }  // namespace fdevent::backend

@@ -3,6 +3,7 @@
 // added in O(1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -17,8 +18,14 @@ struct Descriptor {
   Slot last = kNoSlot;
   uint32_t generation = 0;  // of the registration; tells its events from those of a former one
   Interest armed = 0;       // what the kernel will report
+  uint32_t levels = 0;      // level watches on the list
+  uint8_t streak = 0;       // events since the kernel was last asked whether the number still means the same
   backend::Trigger trigger = backend::Trigger::one_shot;
   bool registered = false;  // a hint: the kernel forgets a closed number without a word
+
+  // An edge watch shares its registration with nobody: each call made for another wait would show it the
+  // present state as if it were a new edge.
+  bool exclusive = false;
 
   bool waited() const { return first != kNoSlot; }
 };
@@ -45,12 +52,10 @@ class FdTable {
   }
 
   template <typename Visit>
-  void each(Visit&& visit) const {
-    for (const auto& chunk : chunks_) {
-      if (chunk) {
-        for (const Descriptor& descriptor : *chunk) {
-          visit(descriptor);
-        }
+  void each(Visit&& visit) {
+    for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+      for (size_t i = 0; chunks_[chunk] && i < kChunk; ++i) {
+        visit(static_cast<int>(chunk * kChunk + i), (*chunks_[chunk])[i]);
       }
     }
   }

@@ -1,4 +1,4 @@
-// How a wait ended, in one number: 1 ready, 0 timed out, negative a failed system call.
+// How a wait ended, in one number: readiness bits, 0 timed out, negative a failed system call.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,6 @@
 namespace fdevent::core {
 
 using Outcome = int32_t;
-inline constexpr Outcome kReady = 1;
 inline constexpr Outcome kTimedOut = 0;
 
 // What failed, for the error's `syscall`. The numbers are indices into the names the addon exports.

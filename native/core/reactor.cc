@@ -2,23 +2,52 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace fdevent::core {
+namespace {
 
-Outcome Reactor::open() {
-  const int opened = backend_.open();
+// Comes back with events of a nested lane.
+backend::Tag lane_tag(size_t lane) {
+  return static_cast<backend::Tag>(kReservedGeneration) << 32 | lane;
+}
+
+}  // namespace
+
+bool any_ready(const std::vector<sys::Probe>& members) {
+  return std::any_of(members.begin(), members.end(), [](const sys::Probe& member) {
+    return answer(member.ready, member.interest) != 0;
+  });
+}
+
+Outcome Reactor::open() { return add_lane(); }
+
+Outcome Reactor::add_lane() {
+  auto lane = std::make_unique<Registry>(slots_, vanished_);
+  const int opened = lane->backend().open();
   if (opened < 0) {
     return failed(Syscall::create, opened);
   }
-  open_ = true;
+  lanes_.push_back(std::move(lane));
+  const int nested = lanes_.size() == 1 ? 0 : nest(lanes_.size() - 1);
+  if (nested < 0) {
+    lanes_.pop_back();
+    return failed(Syscall::control, nested);
+  }
   return 0;
 }
 
-Slot Reactor::take(int fd, Interest interest, bool referenced) {
+int Reactor::nest(size_t lane) {
+  return lanes_[0]->backend().add(lanes_[lane]->backend().fd(), kReadable,
+                                  backend::Trigger::level, lane_tag(lane));
+}
+
+Slot Reactor::take(int fd, Interest interest, bool referenced, Wait::Kind kind) {
   const Slot slot = slots_.take();
   Wait& wait = slots_[slot];
   wait.fd = fd;
   wait.interest = interest;
+  wait.kind = kind;
   wait.state = Wait::State::pending;
   wait.referenced = referenced;
   referenced_ += referenced;
@@ -36,6 +65,30 @@ void Reactor::unreference(Slot slot) {
   slots_[slot].referenced = false;
 }
 
+// Finds the first lane whose registration of this descriptor may be shared.
+Outcome Reactor::enlist(Slot slot) {
+  const int fd = slots_[slot].fd;
+  for (const auto& lane : lanes_) {
+    if (lane->backend().owns(fd)) {
+      return failed(Syscall::control, -EINVAL);
+    }
+  }
+  for (size_t lane = 0; lane <= UINT8_MAX; ++lane) {
+    if (lane == lanes_.size()) {
+      const Outcome added = add_lane();
+      if (added < 0) {
+        return added;
+      }
+    }
+    slots_[slot].lane = static_cast<uint8_t>(lane);
+    const Outcome outcome = lanes_[lane]->enlist(slot);
+    if (outcome != Registry::kTaken) {
+      return outcome;
+    }
+  }
+  return failed(Syscall::control, -ENOSPC);
+}
+
 int32_t Reactor::start(int fd, Interest interest, double seconds, bool referenced) {
   if (seconds == 0) {
     const int ready = sys::probe(fd, interest);
@@ -43,17 +96,17 @@ int32_t Reactor::start(int fd, Interest interest, double seconds, bool reference
       return failed(Syscall::poll, ready);
     }
     const Slot slot = take(fd, interest, referenced);
-    complete(slot, selected(static_cast<Readiness>(ready), interest) ? kReady : kTimedOut, fd);
+    complete(slot, static_cast<Outcome>(answer(static_cast<Readiness>(ready), interest)), fd);
     return slot;
   }
   const Slot slot = take(fd, interest, referenced);
-  Outcome outcome = registry_.enlist(slot);
+  Outcome outcome = enlist(slot);
   fail_vanished();
-  if (outcome == kReady) {
-    complete(slot, kReady, fd);
+  if (outcome > 0) {
+    complete(slot, outcome, fd);
     return slot;
   }
-  if (outcome == 0) {
+  if (outcome == Registry::kListed) {
     outcome = schedule(slot, seconds);
   }
   if (outcome < 0) {
@@ -61,6 +114,51 @@ int32_t Reactor::start(int fd, Interest interest, double seconds, bool reference
     return outcome;
   }
   return slot;
+}
+
+int32_t Reactor::watch(int fd, Interest interest, bool edge, bool referenced) {
+  const Slot slot =
+      take(fd, interest, referenced, edge ? Wait::Kind::edge : Wait::Kind::level);
+  // Asleep or not, a descriptor that cannot be watched is refused here and now.
+  slots_[slot].interest = interest | kAnyway;
+  const Outcome outcome = enlist(slot);
+  fail_vanished();
+  if (outcome < 0) {
+    withdraw(slot);
+    return outcome;
+  }
+  if (interest == 0) {
+    set_interest(slot, 0);
+  }
+  return slot;
+}
+
+Outcome Reactor::set_interest(Slot slot, Interest interest) {
+  if (!slots_.holds(slot) || slots_[slot].state != Wait::State::pending) {
+    return 0;
+  }
+  Registry& lane = lane_of(slot);
+  const int fd = slots_[slot].fd;
+  Outcome outcome = 0;
+  if (slots_[slot].listed && interest != 0) {
+    lane.update(slot, slots_[slot].kind, interest | kAnyway);
+  } else if (slots_[slot].listed) {
+    lane.unlink(slot);
+    lane.narrow(fd);
+  } else if (interest != 0) {
+    slots_[slot].interest = interest | kAnyway;
+    outcome = enlist(slot);
+  }
+  fail_vanished();
+  return outcome;
+}
+
+void Reactor::set_referenced(Slot slot, bool referenced) {
+  if (slots_.holds(slot) && slots_[slot].state == Wait::State::pending &&
+      slots_[slot].referenced != referenced) {
+    slots_[slot].referenced = referenced;
+    referenced ? ++referenced_ : --referenced_;
+  }
 }
 
 int32_t Reactor::start_select(const std::vector<sys::Probe>& members, double seconds,
@@ -71,31 +169,29 @@ int32_t Reactor::start_select(const std::vector<sys::Probe>& members, double sec
   if (probed < 0) {
     return failed(Syscall::poll, probed);
   }
-  const bool ready = std::any_of(
-      select.members.begin(), select.members.end(),
-      [](const sys::Probe& member) { return selected(member.ready, member.interest) != 0; });
+  const bool ready = any_ready(select.members);
   const Slot head = take(-1, 0, referenced);
   Select& kept = selects_[head] = std::move(select);
   if (ready || seconds == 0) {
-    complete(head, ready ? kReady : kTimedOut, -1);
+    complete(head, ready, -1);
     return head;
   }
   Outcome outcome = 0;
-  for (size_t i = 0; i < kept.members.size() && outcome == 0; ++i) {
+  for (size_t i = 0; i < kept.members.size() && outcome == Registry::kListed; ++i) {
     *culprit = i;
     const Slot slot = take(kept.members[i].fd, kept.members[i].interest, false);
     slots_[slot].owner = head;
     kept.slots.push_back(slot);
-    outcome = registry_.enlist(slot);
+    outcome = enlist(slot);
   }
-  if (outcome == 0) {
+  if (outcome == Registry::kListed) {
     outcome = schedule(head, seconds);
   }
   fail_vanished();
   if (slots_[head].state != Wait::State::pending) {
     return head;
   }
-  if (outcome == kReady) {
+  if (outcome > 0) {
     // The number became a regular file between the probe and its turn: another thread is at work.
     complete_select(head, nullptr, -1);
   } else if (outcome < 0) {
@@ -118,7 +214,7 @@ Outcome Reactor::schedule(Slot slot, double seconds) {
   // A later deadline than the one programmed needs no call: when that one comes, the timer is set
   // anew.
   if (deadline < programmed_) {
-    const int set = backend_.set_timer(deadline);
+    const int set = lanes_[0]->backend().set_timer(deadline);
     if (set < 0) {
       return failed(Syscall::timer, set);
     }
@@ -128,15 +224,24 @@ Outcome Reactor::schedule(Slot slot, double seconds) {
   return 0;
 }
 
-// Takes back a wait of which the caller gets no record.
+// Takes back a wait or a watch of which the caller gets no record.
 void Reactor::withdraw(Slot slot) {
   deadlines_.remove(slot);
   drop_members(slot, -1);
   if (slots_[slot].listed) {
-    registry_.unlink(slot);
-    registry_.narrow(slots_[slot].fd);
+    const int fd = slots_[slot].fd;
+    Registry& lane = lane_of(slot);
+    lane.unlink(slot);
+    lane.narrow(fd);
   }
-  release(slot);
+  // A record of a watch may be on its way, or be with the caller at this moment.
+  if (slots_[slot].kind != Wait::Kind::once && (slots_[slot].records > 0 || delivered_ > 0)) {
+    unreference(slot);
+    slots_[slot].state = Wait::State::completed;
+    dead_.push_back(slot);
+  } else {
+    release(slot);
+  }
   fail_vanished();
 }
 
@@ -152,30 +257,46 @@ void Reactor::cancel(Slot slot) {
 }
 
 void Reactor::close(int fd, std::vector<Slot>* interrupted) {
-  registry_.withdraw(fd);
-  for (Slot slot = registry_.first(fd); slot != kNoSlot; slot = registry_.first(fd)) {
-    const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
-    interrupted->push_back(head);
-    withdraw(head);
-  }
+  // First what is done and not yet received, which withdraw() below must not be mistaken for.
   for (const Record& record : done_) {
     const std::vector<sys::Probe>* members = selection(record.slot);
     const bool concerned =
-        record.fd == fd ||
-        (members && std::any_of(members->begin(), members->end(),
-                                [fd](const sys::Probe& member) { return member.fd == fd; }));
+        slots_[record.slot].state == Wait::State::completed &&
+        (record.fd == fd ||
+         (members && std::any_of(members->begin(), members->end(),
+                                 [fd](const sys::Probe& member) { return member.fd == fd; })));
     if (concerned) {
       interrupted->push_back(record.slot);
       unreference(record.slot);
+    }
+  }
+  for (const auto& lane : lanes_) {
+    lane->withdraw(fd);
+    for (Slot slot = lane->first(fd); slot != kNoSlot; slot = lane->first(fd)) {
+      const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
+      interrupted->push_back(head);
+      withdraw(head);
     }
   }
 }
 
 void Reactor::complete(Slot slot, Outcome outcome, int fd) {
   deadlines_.remove(slot);
-  registry_.unlink(slot);
+  if (slots_[slot].listed) {
+    lane_of(slot).unlink(slot);
+  }
   slots_[slot].state = Wait::State::completed;
   done_.push_back({slot, outcome, fd});
+}
+
+// One record stands for all events of a watch since the last one it was handed.
+void Reactor::report(Slot slot, Readiness ready) {
+  Wait& watch = slots_[slot];
+  if (watch.ready == 0) {
+    done_.push_back({slot, 0, watch.fd});
+    ++watch.records;
+  }
+  watch.ready |= ready;
 }
 
 void Reactor::complete_select(Slot head, const backend::Event* event, int fd) {
@@ -195,7 +316,7 @@ void Reactor::complete_select(Slot head, const backend::Event* event, int fd) {
     }
   }
   drop_members(head, fd);
-  complete(head, kReady, -1);
+  complete(head, 1, -1);
 }
 
 // `busy_fd` is in the middle of its own event, and will be armed afresh at its end.
@@ -204,55 +325,72 @@ void Reactor::drop_members(Slot head, int busy_fd) {
   if (found == selects_.end()) {
     return;
   }
-  std::vector<Slot> slots = std::move(found->second.slots);
-  found->second.slots.clear();
-  for (const Slot slot : slots) {
+  for (const Slot slot : std::exchange(found->second.slots, {})) {
     const int fd = slots_[slot].fd;
     const bool listed = slots_[slot].listed;
-    registry_.unlink(slot);
+    Registry& lane = lane_of(slot);
+    if (listed) {
+      lane.unlink(slot);
+    }
     slots_.release(slot);
     if (listed && fd != busy_fd) {
-      registry_.narrow(fd);
+      lane.narrow(fd);
     }
   }
 }
 
+void Reactor::fail(Slot slot, Outcome outcome) {
+  const int fd = slots_[slot].fd;
+  const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
+  if (slots_[head].state != Wait::State::pending) {
+    return;  // a select with several members there has failed already
+  }
+  drop_members(head, -1);
+  if (slots_[head].kind != Wait::Kind::once) {
+    unreference(head);
+    slots_[head].ready = 0;  // the failure is its last record, and the only one that counts
+    ++slots_[head].records;
+    dead_.push_back(head);
+  }
+  complete(head, outcome, fd);
+}
+
 void Reactor::fail_vanished() {
-  Slot slot;
-  while (registry_.next_vanished(&slot)) {
-    if (slots_[slot].state != Wait::State::pending) {
-      continue;  // a select with several members there has failed already
+  while (!vanished_.empty()) {
+    const Slot slot = vanished_.back();
+    vanished_.pop_back();
+    if (slots_[slot].state == Wait::State::pending) {
+      fail(slot, failed(Syscall::control, -EBADF));
     }
-    const int fd = slots_[slot].fd;
-    const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
-    drop_members(head, -1);
-    complete(head, failed(Syscall::control, -EBADF), fd);
   }
 }
 
 void Reactor::fail_all(int negated_errno) {
   for (Slot slot = 0; slots_.within(slot); ++slot) {
-    const Wait& wait = slots_[slot];
-    if (wait.state == Wait::State::pending && wait.owner == kNoSlot) {
-      const int fd = wait.fd;
-      drop_members(slot, -1);
-      complete(slot, failed(Syscall::wait, negated_errno), fd);
+    if (slots_[slot].state == Wait::State::pending && slots_[slot].owner == kNoSlot) {
+      fail(slot, failed(Syscall::wait, negated_errno));
     }
   }
   fail_vanished();
 }
 
-Reactor::Statistics Reactor::statistics() const {
-  const Registry::Count count = registry_.count();
+Reactor::Statistics Reactor::statistics() {
   Statistics statistics;
   for (Slot slot = 0; slots_.within(slot); ++slot) {
     const Wait& wait = slots_[slot];
-    statistics.waits += wait.state != Wait::State::free && wait.owner == kNoSlot;
+    const bool once = wait.kind == Wait::Kind::once;
+    statistics.waits += once && wait.state != Wait::State::free && wait.owner == kNoSlot;
+    statistics.watches += !once && wait.state == Wait::State::pending;
   }
-  statistics.waits -= static_cast<int>(delivered_);
+  for (size_t i = 0; i < delivered_; ++i) {
+    statistics.waits -= slots_[done_[i].slot].kind == Wait::Kind::once;
+  }
   statistics.timed = static_cast<int>(deadlines_.size());
-  statistics.registered = count.registered;
-  statistics.armed = count.armed;
+  for (const auto& lane : lanes_) {
+    const Registry::Count count = lane->count();
+    statistics.registered += count.registered;
+    statistics.armed += count.armed;
+  }
   return statistics;
 }
 

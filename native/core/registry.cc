@@ -1,32 +1,49 @@
 #include "core/registry.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace fdevent::core {
 namespace {
 
 using backend::Trigger;
 
-backend::Tag to_tag(int fd, uint32_t generation) {
-  return static_cast<backend::Tag>(generation) << 32 | static_cast<uint32_t>(fd);
+// Generation, then whether the registration outlives its first event, then the descriptor's 31 bits.
+constexpr backend::Tag kPersistent = backend::Tag{1} << 31;
+
+backend::Tag to_tag(int fd, uint32_t generation, Trigger trigger) {
+  return static_cast<backend::Tag>(generation) << 32 |
+         (trigger == Trigger::one_shot ? 0 : kPersistent) | static_cast<uint32_t>(fd);
 }
+
+// A level watch asks the kernel so often whether its number still means the same: a rare call per event, and a rare
+// enough number of events from an object that the program has replaced.
+constexpr uint8_t kStreak = 64;
 
 }  // namespace
 
 Outcome Registry::enlist(Slot slot) {
   const int fd = slots_[slot].fd;
   const Interest interest = slots_[slot].interest;
+  const Wait::Kind kind = slots_[slot].kind;
   Descriptor* known = table_.find(fd);
+  if (known && known->waited() && (known->exclusive || kind == Wait::Kind::edge)) {
+    return kTaken;
+  }
   if (known && known->registered) {
     // While somebody waits, `armed` is the union of what they want.
-    const Interest union_of_all = known->waited() ? known->armed | interest : interest;
+    const Interest want = known->waited() ? known->armed | interest : interest;
+    const Trigger trigger = kind == Wait::Kind::edge ? Trigger::edge
+                            : kind == Wait::Kind::level || known->levels > 0
+                                ? Trigger::level
+                                : Trigger::one_shot;
     const int modified =
-        backend_.modify(fd, union_of_all, Trigger::one_shot, to_tag(fd, known->generation));
+        backend_.modify(fd, want, trigger, to_tag(fd, known->generation, trigger));
     if (modified == 0) {
-      known->armed = union_of_all;
-      known->trigger = Trigger::one_shot;
+      known->armed = want;
+      known->trigger = trigger;
       append(*known, slot);
-      return kTimedOut;
+      return kListed;
     }
     vanish(*known);
     if (modified == -EBADF) {
@@ -34,21 +51,22 @@ Outcome Registry::enlist(Slot slot) {
     }
     // Another object has the number now; only ADD says what may be done with that one.
   }
-  if (backend_.owns(fd)) {
-    return failed(Syscall::control, -EINVAL);
-  }
-  if (++generation_ == 0) {
-    generation_ = 1;  // 0 is the backend's own
-  }
-  int added = backend_.add(fd, interest, Trigger::one_shot, to_tag(fd, generation_));
+  const Trigger trigger = kind == Wait::Kind::edge    ? Trigger::edge
+                          : kind == Wait::Kind::level ? Trigger::level
+                                                      : Trigger::one_shot;
+  const backend::Tag tag = to_tag(fd, next_generation(), trigger);
+  int added = backend_.add(fd, interest, trigger, tag);
   if (added == -EEXIST) {
     // A dup2() brought a registered open file back to its old number.
-    added = backend_.modify(fd, interest, Trigger::one_shot, to_tag(fd, generation_));
+    added = backend_.modify(fd, interest, trigger, tag);
   }
-  if (added == -EPERM && interest & (kReadable | kWritable)) {
-    return kReady;  // regular files, directories, /dev/null: select(2) never blocks on them
-  }
-  if (added < 0 && added != -EPERM) {
+  if (added == -EPERM && kind == Wait::Kind::once) {
+    // Regular files, directories, /dev/null: always readable and writable, never exceptional.
+    const Readiness always = answer(kReadable | kWritable, interest);
+    if (always) {
+      return static_cast<Outcome>(always);
+    }
+  } else if (added < 0) {
     return failed(Syscall::control, added);
   }
   Descriptor& descriptor = table_.at(fd);
@@ -59,10 +77,17 @@ Outcome Registry::enlist(Slot slot) {
     descriptor.registered = true;
     descriptor.generation = generation_;
     descriptor.armed = interest;
-    descriptor.trigger = Trigger::one_shot;
+    descriptor.trigger = trigger;
   }
   append(descriptor, slot);
-  return kTimedOut;
+  return kListed;
+}
+
+uint32_t Registry::next_generation() {
+  if (++generation_ == kReservedGeneration) {
+    generation_ = 1;  // 0 is the backend's own
+  }
+  return generation_;
 }
 
 void Registry::append(Descriptor& descriptor, Slot slot) {
@@ -71,6 +96,8 @@ void Registry::append(Descriptor& descriptor, Slot slot) {
   wait.next = kNoSlot;
   (descriptor.last == kNoSlot ? descriptor.first : slots_[descriptor.last].next) = slot;
   descriptor.last = slot;
+  descriptor.levels += wait.kind == Wait::Kind::level;
+  descriptor.exclusive = wait.kind == Wait::Kind::edge;
   wait.listed = true;
 }
 
@@ -82,14 +109,30 @@ void Registry::unlink(Slot slot) {
   Descriptor& descriptor = *table_.find(wait.fd);
   (wait.previous == kNoSlot ? descriptor.first : slots_[wait.previous].next) = wait.next;
   (wait.next == kNoSlot ? descriptor.last : slots_[wait.next].previous) = wait.previous;
+  descriptor.levels -= wait.kind == Wait::Kind::level;
+  descriptor.exclusive = false;
   wait.next = wait.previous = kNoSlot;
   wait.listed = false;
 }
 
+bool Registry::update(Slot slot, Wait::Kind kind, Interest interest) {
+  const int fd = slots_[slot].fd;
+  Descriptor& descriptor = *table_.find(fd);
+  unlink(slot);
+  slots_[slot].kind = kind;
+  slots_[slot].interest = interest;
+  append(descriptor, slot);
+  if (kind == Wait::Kind::once) {
+    descriptor.trigger = Trigger::one_shot;
+  }
+  return sync(fd, Reason::verify, 0);
+}
+
 int Registry::match(const backend::Event& event) {
-  const int fd = static_cast<int>(event.tag & UINT32_MAX);
+  const int fd = static_cast<int>(event.tag & (kPersistent - 1));
   Descriptor* descriptor = table_.find(fd);
-  if (!descriptor || !descriptor->registered || to_tag(fd, descriptor->generation) != event.tag) {
+  if (!descriptor || !descriptor->registered || descriptor->generation != event.tag >> 32) {
+    haunted_ |= (event.tag & kPersistent) != 0;
     return -1;
   }
   if (descriptor->trigger == Trigger::one_shot) {
@@ -109,30 +152,60 @@ Interest Registry::wanted(const Descriptor& descriptor) const {
   return interest;
 }
 
-bool Registry::sync(int fd, Trigger trigger, Reason reason) {
+Trigger Registry::trigger(const Descriptor& descriptor, Reason reason, Readiness after) const {
+  if (descriptor.exclusive) {
+    return Trigger::edge;
+  }
+  if (descriptor.levels > 0) {
+    return Trigger::level;
+  }
+  // After a hangup or an error that answers none of the remaining waits, one-shot would fire at once and forever;
+  // edge-triggered, the kernel speaks up when the state changes, which is when select(2) would look again.
+  const bool hung = reason == Reason::event ? (after & kAnyway) != 0
+                                            : descriptor.trigger == Trigger::edge;
+  return hung ? Trigger::edge : Trigger::one_shot;
+}
+
+bool Registry::sync(int fd, Reason reason, Readiness after) {
   Descriptor& descriptor = *table_.find(fd);
   if (!descriptor.registered) {
     return true;
   }
+  if (descriptor.trigger == Trigger::level && reason == Reason::event &&
+      ++descriptor.streak == kStreak) {
+    reason = Reason::verify;
+  }
   const Interest want = wanted(descriptor);
-  if (want == descriptor.armed && reason != Reason::deadline) {
+  const Trigger as = trigger(descriptor, reason, after);
+  if (want == descriptor.armed && (as == descriptor.trigger || want == 0) &&
+      reason != Reason::verify) {
     return true;  // also: nothing wanted, and the one-shot registration is spent
   }
+  descriptor.streak = 0;
   if (want == 0) {
     const int removed = backend_.remove(fd);
     descriptor.registered = false;
     descriptor.armed = 0;
     return removed == 0;
   }
-  if (reason != Reason::event) {
-    trigger = descriptor.trigger;
-  }
-  if (backend_.modify(fd, want, trigger, to_tag(fd, descriptor.generation)) < 0) {
+  if (backend_.modify(fd, want, as, to_tag(fd, descriptor.generation, as)) < 0) {
     vanish(descriptor);
     return false;
   }
   descriptor.armed = want;
-  descriptor.trigger = trigger;
+  descriptor.trigger = as;
+  return true;
+}
+
+bool Registry::replaced(int fd) {
+  const int added = backend_.add(fd, 0, Trigger::one_shot, to_tag(fd, next_generation(), Trigger::one_shot));
+  if (added == -EEXIST) {
+    return false;
+  }
+  if (added == 0) {
+    static_cast<void>(backend_.remove(fd));
+  }
+  vanish(*table_.find(fd));
   return true;
 }
 
@@ -156,18 +229,32 @@ void Registry::vanish(Descriptor& descriptor) {
   }
 }
 
-bool Registry::next_vanished(Slot* slot) {
-  if (vanished_.empty()) {
+bool Registry::rebuild() {
+  haunted_ = false;
+  backend::Backend fresh;
+  if (fresh.open() < 0) {
     return false;
   }
-  *slot = vanished_.back();
-  vanished_.pop_back();
-  return true;
+  table_.each([&](int fd, Descriptor& descriptor) {
+    if (!descriptor.registered) {
+      return;
+    }
+    const backend::Tag tag = to_tag(fd, descriptor.generation, descriptor.trigger);
+    // The old poller still knows which numbers mean what they meant.
+    if (!descriptor.waited()) {
+      descriptor.registered = false;
+      descriptor.armed = 0;
+    } else if (backend_.modify(fd, descriptor.armed, descriptor.trigger, tag) < 0 ||
+               fresh.add(fd, descriptor.armed, descriptor.trigger, tag) < 0) {
+      vanish(descriptor);
+    }
+  });
+  return backend_.replace(std::move(fresh)) == 0;
 }
 
-Registry::Count Registry::count() const {
+Registry::Count Registry::count() {
   Count count;
-  table_.each([&](const Descriptor& descriptor) {
+  table_.each([&](int, const Descriptor& descriptor) {
     count.registered += descriptor.registered;
     count.armed += descriptor.armed != 0;
   });

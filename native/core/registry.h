@@ -1,12 +1,13 @@
-// How each descriptor stands with the kernel: one registration per number, armed for exactly what
-// the waits on it still want.
+// How each descriptor stands with one poller of the kernel: one registration per number, armed for exactly what the
+// waits and watches on it want.
 //
-// Hazard: a program may close a number, or put another object there, without a word. Then the
-// kernel's registration is gone, or lives on under a number that means something else, and the
-// table below is wrong. Rule: every new wait and every deadline makes a call that names (number,
-// open file); the kernel answers ENOENT, EBADF or EPERM where they no longer match, and all waits
-// of the vanished registration fail. In between, a left-over one-shot registration costs one event
-// at most, and the generation in its tag tells it apart.
+// Hazard: a program may close a number, or put another object there, without a word. Then the kernel's registration is
+// gone, or lives on under a number that means something else (while a duplicate keeps the file open), and the table below
+// is wrong. Rule: every new wait, every deadline and every 64th event of a level watch makes a call that names (number,
+// open file); the kernel answers ENOENT, EBADF or EPERM where they no longer match, and whoever waited on the vanished
+// registration fails. In between, a left-over one-shot registration costs one event at most, and the generation in its
+// tag tells it apart; a left-over persistent one cannot be removed under its number any more, so rebuild() leaves it
+// behind with the poller it is in.
 #pragma once
 
 #include <vector>
@@ -18,37 +19,49 @@
 
 namespace fdevent::core {
 
+// No registration has this generation: tags for what is not a user's descriptor.
+inline constexpr uint32_t kReservedGeneration = UINT32_MAX;
+
 class Registry {
  public:
-  Registry(backend::Backend& backend, Slots& slots) : backend_(backend), slots_(slots) {}
+  // What enlist() returns beside readiness bits (always ready: select(2) never blocks on it) and failures.
+  static constexpr Outcome kListed = 0;
+  static constexpr Outcome kTaken = INT32_MIN;  // needs a poller of its own: see Descriptor::exclusive
 
-  // Puts a pending wait on its descriptor's list and arms the kernel for it, with one system call
-  // in the steady state. Returns kTimedOut (0) when the wait has to wait, kReady when select(2)
-  // calls this descriptor always ready, or the failure; only after 0 is the wait on the list.
+  // `vanished` collects waits whose registration was found gone, already off their lists, for the caller to fail. Failing
+  // them on the spot, in the middle of another descriptor's work, would recurse without bound.
+  Registry(Slots& slots, std::vector<Slot>& vanished) : slots_(slots), vanished_(vanished) {}
+
+  backend::Backend& backend() { return backend_; }
+
+  // Puts a pending wait or watch on its descriptor's list and arms the kernel for it, with one system call in the steady
+  // state. Only after kListed is it on the list.
   Outcome enlist(Slot slot);
   void unlink(Slot slot);
+
+  // Changes what a listed watch wants and how it is told. False where the number no longer is what was registered; the watch
+  // is then among the vanished.
+  bool update(Slot slot, Wait::Kind kind, Interest interest);
 
   // The descriptor an event belongs to, or -1 for a stale event.
   int match(const backend::Event& event);
 
-  // Narrows the registration to what the remaining waits want.
-  void narrow(int fd) { sync(fd, backend::Trigger::one_shot, Reason::wait_left); }
-  // Arms it again after an event. After a hangup or an error that answers none of the remaining
-  // waits, one-shot would fire at once and forever; edge-triggered, the kernel speaks up when the
-  // state changes, which is when select(2) would look again.
-  void rearm(int fd, Readiness after) {
-    sync(fd, after & (kHangup | kError) ? backend::Trigger::edge : backend::Trigger::one_shot,
-         Reason::event);
-  }
-  // As narrow(), and false where the number no longer is what was registered.
-  bool verify(int fd) { return sync(fd, backend::Trigger::one_shot, Reason::deadline); }
+  // After a wait has left the list: narrows the registration to what the others want.
+  void narrow(int fd) { sync(fd, Reason::left, 0); }
+  // The same, and false where the number no longer is what was registered.
+  bool verify(int fd) { return sync(fd, Reason::verify, 0); }
+  // After an event: arms what is left on the list.
+  void rearm(int fd, Readiness after) { sync(fd, Reason::event, after); }
+  // Whether a number with somebody on its list no longer is what was registered; they have vanished then. Unlike verify(), it
+  // leaves a registration that is there as it is.
+  bool replaced(int fd);
   // Ends the registration; the list stays.
   void withdraw(int fd);
 
-  // Waits whose registration was found gone, already off their lists, for the caller to fail.
-  // Failing them on the spot, in the middle of another descriptor's work, would recurse without
-  // bound.
-  bool next_vanished(Slot* slot);
+  // An event came from a registration that cannot be removed any more.
+  bool haunted() const { return haunted_; }
+  // Moves all living registrations to a new poller under the old descriptor. False: the system has none to give.
+  bool rebuild();
 
   Slot first(int fd) {
     const Descriptor* descriptor = table_.find(fd);
@@ -59,21 +72,24 @@ class Registry {
     int registered = 0;  // descriptors the kernel knows
     int armed = 0;       // of those, the ones it will report
   };
-  Count count() const;
+  Count count();
 
  private:
-  enum class Reason { wait_left, event, deadline };
+  enum class Reason { left, event, verify };
 
-  bool sync(int fd, backend::Trigger trigger, Reason reason);
+  bool sync(int fd, Reason reason, Readiness after);
+  backend::Trigger trigger(const Descriptor& descriptor, Reason reason, Readiness after) const;
+  Interest wanted(const Descriptor& descriptor) const;
   void append(Descriptor& descriptor, Slot slot);
   void vanish(Descriptor& descriptor);
-  Interest wanted(const Descriptor& descriptor) const;
+  uint32_t next_generation();
 
-  backend::Backend& backend_;
+  backend::Backend backend_;
   Slots& slots_;
+  std::vector<Slot>& vanished_;
   FdTable table_;
-  std::vector<Slot> vanished_;
   uint32_t generation_ = 0;
+  bool haunted_ = false;
 };
 
 }  // namespace fdevent::core

@@ -1,6 +1,7 @@
 // Waits live in slots: a slot's index is the wait's name on both sides of the language border.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -11,11 +12,13 @@ namespace fdevent::core {
 using Slot = int32_t;
 inline constexpr Slot kNoSlot = -1;
 
+// A wait ends with its first answer; a watch is told again and again until it is cancelled.
 struct Wait {
+  enum class Kind : uint8_t { once, level, edge };
   enum class State : uint8_t {
     free,
     pending,    // may still become ready, time out or be cancelled
-    completed,  // has its outcome, which is still to be handed over
+    completed,  // has its outcome, or is cancelled, and its record is still to be handed over
   };
 
   int fd = -1;  // -1: the head of a select, which has members instead
@@ -23,7 +26,11 @@ struct Wait {
   Slot next = kNoSlot;  // the same descriptor's waits; in a free slot, the next free one
   Slot previous = kNoSlot;
   Slot owner = kNoSlot;  // a select's member: its head
+  Readiness ready = 0;    // a watch: what is reported and not yet handed over
+  Kind kind = Kind::once;
   State state = State::free;
+  uint8_t lane = 0;         // the registry that it is with
+  uint8_t records = 0;      // a watch: how many are on their way
   bool listed = false;      // on its descriptor's list
   bool referenced = false;  // keeps the event loop alive
 };

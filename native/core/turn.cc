@@ -1,53 +1,88 @@
-// A reactor's turn: what the kernel reported, which deadlines have passed, and the batch handed
-// over.
-#include <algorithm>
+// A reactor's turn: what the kernel reported, which deadlines have passed, and the batch handed over.
 #include <cerrno>
+#include <cstddef>
+#include <utility>
 
 #include "core/reactor.h"
 
 namespace fdevent::core {
 
 int Reactor::turn(Record* records, int capacity) {
-  release_delivered();
-  // Records that waited for no event come first, but the kernel is asked in the same turn: a loop
-  // on a regular file must not keep descriptors waiting.
-  int count = deliver(records, capacity);
+  // Records that waited for no event come first, but the kernel is asked in the same turn: a loop on a regular file must not
+  // keep descriptors waiting.
+  const int count = deliver(records, capacity);
   if (count == capacity) {
     return count;
   }
-  const backend::Waited waited = backend_.wait(events_, kEvents, false);
+  const bool timer_fired = poll(*lanes_[0], events_[0]);
+  if (timer_fired || overdue_) {
+    expire();
+  }
+  fail_vanished();
+  rebuild_haunted();
+  return count + deliver(records + count, capacity - count);
+}
+
+// Returns whether the lane's timer has fired.
+bool Reactor::poll(Registry& lane, backend::Event* events) {
+  const backend::Waited waited = lane.backend().wait(events, kEvents, 0);
   if (waited.count < 0 && waited.count != -EINTR) {
     fail_all(waited.count);
   }
   for (int i = 0; i < waited.count; ++i) {
-    on_event(events_[i]);
+    const backend::Event& event = events[i];
+    if (event.tag >> 32 == kReservedGeneration) {
+      poll(*lanes_[event.tag & UINT32_MAX], events_[1]);
+    } else {
+      on_event(lane, event);
+    }
   }
-  if (waited.timer_fired || overdue_) {
-    expire();
-  }
-  fail_vanished();
-  return count + deliver(records + count, capacity - count);
+  return waited.timer_fired;
 }
 
-void Reactor::on_event(const backend::Event& event) {
-  const int fd = registry_.match(event);
+void Reactor::on_event(Registry& lane, const backend::Event& event) {
+  const int fd = lane.match(event);
   if (fd < 0) {
     return;
   }
-  for (Slot slot = registry_.first(fd); slot != kNoSlot;) {
+  for (Slot slot = lane.first(fd); slot != kNoSlot;) {
     const Wait& wait = slots_[slot];
-    if (!selected(event.ready, wait.interest)) {
+    const Readiness ready = answer(event.ready, wait.interest);
+    if (!ready) {
       slot = wait.next;
-    } else if (wait.owner == kNoSlot) {
+    } else if (wait.owner != kNoSlot) {
+      complete_select(wait.owner, &event, fd);
+      slot = lane.first(fd);
+    } else if (wait.kind == Wait::Kind::once) {
       const Slot next = wait.next;
-      complete(slot, kReady, fd);
+      complete(slot, static_cast<Outcome>(ready), fd);
       slot = next;
     } else {
-      complete_select(wait.owner, &event, fd);
-      slot = registry_.first(fd);
+      report(slot, ready);
+      slot = wait.next;
     }
   }
-  registry_.rearm(fd, event.ready);
+  lane.rearm(fd, event.ready);
+}
+
+// Leaves registrations behind that fire for a file whose number is gone; see registry.h.
+void Reactor::rebuild_haunted() {
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Registry& lane = *lanes_[i];
+    if (!lane.haunted() || !lane.rebuild()) {
+      continue;
+    }
+    // The poller has its old number and is a new object, so what it was nested in has lost it.
+    if (i > 0) {
+      nest(i);
+    } else {
+      moved_ = true;
+      for (size_t nested = 1; nested < lanes_.size(); ++nested) {
+        nest(nested);
+      }
+    }
+  }
+  fail_vanished();
 }
 
 void Reactor::expire() {
@@ -65,29 +100,29 @@ void Reactor::expire() {
   overdue_ = deadlines_.earliest() <= now;
   if (!overdue_ && !deadlines_.empty()) {
     programmed_ = deadlines_.earliest();
-    const int set = backend_.set_timer(programmed_);
+    const int set = lanes_[0]->backend().set_timer(programmed_);
     if (set < 0) {
       fail_all(set);
     }
   }
 }
 
-// At its deadline a wait asks once more: readiness wins over the deadline, and a descriptor that
-// was closed or replaced is an error, not a timeout.
+// At its deadline a wait asks once more: readiness wins over the deadline, and a descriptor that was closed or replaced is an
+// error, not a timeout.
 void Reactor::expire_wait(Slot slot) {
   const int fd = slots_[slot].fd;
   const Interest interest = slots_[slot].interest;
-  registry_.unlink(slot);
-  if (!registry_.verify(fd)) {
+  Registry& lane = lane_of(slot);
+  lane.unlink(slot);
+  if (!lane.verify(fd)) {
     complete(slot, failed(Syscall::control, -EBADF), fd);
     return;
   }
   const int ready = sys::probe(fd, interest);
-  if (ready < 0) {
-    complete(slot, failed(Syscall::poll, ready), fd);
-  } else {
-    complete(slot, selected(static_cast<Readiness>(ready), interest) ? kReady : kTimedOut, fd);
-  }
+  complete(slot,
+           ready < 0 ? failed(Syscall::poll, ready)
+                     : static_cast<Outcome>(answer(static_cast<Readiness>(ready), interest)),
+           fd);
 }
 
 void Reactor::expire_select(Slot head) {
@@ -95,9 +130,10 @@ void Reactor::expire_select(Slot head) {
   int vanished = -1;
   for (const Slot slot : std::exchange(select.slots, {})) {
     const int fd = slots_[slot].fd;
-    registry_.unlink(slot);
+    Registry& lane = lane_of(slot);
+    lane.unlink(slot);
     slots_.release(slot);
-    if (!registry_.verify(fd)) {
+    if (!lane.verify(fd)) {
       vanished = fd;
     }
   }
@@ -108,38 +144,50 @@ void Reactor::expire_select(Slot head) {
   } else if (probed < 0) {
     complete(head, failed(Syscall::poll, probed), select.members[culprit].fd);
   } else {
-    const bool ready = std::any_of(
-        select.members.begin(), select.members.end(),
-        [](const sys::Probe& member) { return selected(member.ready, member.interest) != 0; });
-    complete(head, ready ? kReady : kTimedOut, -1);
+    complete(head, any_ready(select.members), -1);
   }
 }
 
 int Reactor::deliver(Record* records, int capacity) {
   int count = 0;
   while (count < capacity && delivered_ < done_.size()) {
-    const Record& record = done_[delivered_++];
-    unreference(record.slot);
+    Record& record = done_[delivered_++];
+    Wait& wait = slots_[record.slot];
+    if (wait.kind == Wait::Kind::once) {
+      unreference(record.slot);
+    } else {
+      --wait.records;
+      if (record.outcome == 0) {
+        record.outcome = static_cast<Outcome>(std::exchange(wait.ready, 0));
+      }
+    }
     records[count++] = record;
   }
   return count;
 }
 
-// A slot stays taken until the caller has come back from its batch: it may still name a wait there,
-// and a new wait must not get the same number meanwhile.
-void Reactor::release_delivered() {
+// A slot stays taken until the caller has come back from its batch: the batch may still name it, and what is started meanwhile
+// must not get the same number.
+void Reactor::finish_batch() {
   for (size_t i = 0; i < delivered_; ++i) {
-    release(done_[i].slot);
-  }
-  if (delivered_ == done_.size()) {
-    done_.clear();
-    if (done_.capacity() > kKeptRecords) {
-      done_.shrink_to_fit();  // a burst is over: give its memory back
+    if (slots_[done_[i].slot].kind == Wait::Kind::once) {
+      release(done_[i].slot);
     }
-  } else {
-    done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(delivered_));
+  }
+  done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(delivered_));
+  if (done_.empty() && done_.capacity() > kKeptRecords) {
+    done_.shrink_to_fit();  // a burst is over: give its memory back
   }
   delivered_ = 0;
+  for (size_t i = 0; i < dead_.size();) {
+    if (slots_[dead_[i]].records == 0) {
+      release(dead_[i]);
+      dead_[i] = dead_.back();
+      dead_.pop_back();
+    } else {
+      ++i;
+    }
+  }
 }
 
 }  // namespace fdevent::core

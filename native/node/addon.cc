@@ -2,8 +2,10 @@
 // typed face and the only caller, so arguments have been validated.
 #include <napi.h>
 
+#include "node/arguments.h"
 #include "node/environment.h"
 #include "node/io.h"
+#include "node/poller.h"
 
 namespace fdevent::node {
 namespace {
@@ -18,25 +20,16 @@ void connect(const Napi::CallbackInfo& info) {
   environment_of(info).connect(info[0], info[1]);
 }
 
-// Called for every wait: plain Node-API, without the wrapper's bookkeeping.
 // start(fd, interest, seconds, referenced) -> slot or failure
 napi_value start(napi_env env, napi_callback_info info) {
-  napi_value arguments[4];
-  size_t count = 4;
-  void* data;
-  int32_t fd = -1;
-  uint32_t interest = 0;
+  const Arguments arguments(env, info);
   double seconds = 0;
   bool referenced = true;
-  napi_value result;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  napi_get_value_int32(env, arguments[0], &fd);
-  napi_get_value_uint32(env, arguments[1], &interest);
-  napi_get_value_double(env, arguments[2], &seconds);
-  napi_get_value_bool(env, arguments[3], &referenced);
-  napi_create_int32(env, static_cast<Environment*>(data)->start(fd, interest, seconds, referenced),
-                    &result);
-  return result;
+  napi_get_value_double(env, arguments.values[2], &seconds);
+  napi_get_value_bool(env, arguments.values[3], &referenced);
+  return to_number(env, static_cast<Environment*>(arguments.data)
+                            ->start(arguments.integer(0),
+                                    static_cast<Interest>(arguments.integer(1)), seconds, referenced));
 }
 
 // startSelect(pairs, seconds, referenced) -> slot or failure; pairs = [fd, interest, ...], and on
@@ -69,17 +62,39 @@ void selection(const Napi::CallbackInfo& info) {
 
 // cancel(slot)
 napi_value cancel(napi_env env, napi_callback_info info) {
-  napi_value argument;
-  size_t count = 1;
-  void* data;
-  Slot slot = core::kNoSlot;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-  napi_get_value_int32(env, argument, &slot);
-  static_cast<Environment*>(data)->cancel(slot);
+  const Arguments arguments(env, info);
+  static_cast<Environment*>(arguments.data)->cancel(arguments.integer(0));
   return nullptr;
 }
 
-// close(fd) -> the slots of waits that it interrupts
+// watch(fd, interest, edge, referenced) -> slot or failure
+Napi::Value watch(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), environment_of(info).watch(
+                                           info[0].As<Napi::Number>().Int32Value(),
+                                           info[1].As<Napi::Number>().Uint32Value(),
+                                           info[2].As<Napi::Boolean>(), info[3].As<Napi::Boolean>()));
+}
+
+// setInterest(slot, interest) -> 0 or failure
+Napi::Value set_interest(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), environment_of(info).set_interest(
+                                           info[0].As<Napi::Number>().Int32Value(),
+                                           info[1].As<Napi::Number>().Uint32Value()));
+}
+
+// setReferenced(slot, referenced)
+void set_referenced(const Napi::CallbackInfo& info) {
+  environment_of(info).set_referenced(info[0].As<Napi::Number>().Int32Value(),
+                                      info[1].As<Napi::Boolean>());
+}
+
+// uncaught(error): what a listener threw, on its way to 'uncaughtException'
+napi_value uncaught(napi_env env, napi_callback_info info) {
+  napi_fatal_exception(env, Arguments(env, info).values[0]);
+  return nullptr;
+}
+
+// close(fd) -> the slots of waits and watches that it interrupts
 Napi::Value close(const Napi::CallbackInfo& info) {
   std::vector<Slot> interrupted;
   environment_of(info).close(info[0].As<Napi::Number>().Int32Value(), &interrupted);
@@ -94,16 +109,11 @@ Napi::Value statistics(const Napi::CallbackInfo& info) {
   const core::Reactor::Statistics statistics = environment_of(info).reactor().statistics();
   const Napi::Object result = Napi::Object::New(info.Env());
   result.Set("waits", statistics.waits);
+  result.Set("watches", statistics.watches);
   result.Set("timed", statistics.timed);
   result.Set("registered", statistics.registered);
   result.Set("armed", statistics.armed);
   return result;
-}
-
-void set_raw(Napi::Object exports, const char* name, napi_callback callback, void* data) {
-  napi_value function;
-  napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, callback, data, &function);
-  exports.Set(name, function);
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -112,8 +122,13 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     Napi::Error::New(env, "this environment is ending").ThrowAsJavaScriptException();
     return exports;
   }
-  set_raw(exports, "start", start, environment);
-  set_raw(exports, "cancel", cancel, environment);
+  define(exports, "start", start, environment);
+  define(exports, "cancel", cancel, environment);
+  define(exports, "uncaught", uncaught, environment);
+  exports.Set("watch", Napi::Function::New<watch>(env, "watch", environment));
+  exports.Set("setInterest", Napi::Function::New<set_interest>(env, "setInterest", environment));
+  exports.Set("setReferenced",
+              Napi::Function::New<set_referenced>(env, "setReferenced", environment));
   exports.Set("connect", Napi::Function::New<connect>(env, "connect", environment));
   exports.Set("startSelect", Napi::Function::New<start_select>(env, "startSelect", environment));
   exports.Set("selection", Napi::Function::New<selection>(env, "selection", environment));
@@ -121,6 +136,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("statistics", Napi::Function::New<statistics>(env, "statistics", environment));
 
   export_io(exports);
+  export_poller(exports);
 
   // In the order of core::Syscall.
   const Napi::Array syscalls = Napi::Array::New(env);

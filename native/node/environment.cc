@@ -98,6 +98,27 @@ int32_t Environment::start_select(const std::vector<sys::Probe>& members, double
   return slot;
 }
 
+int32_t Environment::watch(int fd, Interest interest, bool edge, bool referenced) {
+  const core::Outcome opened = ensure_open();
+  if (opened < 0) {
+    return opened;
+  }
+  const int32_t slot = reactor_.watch(fd, interest, edge, referenced);
+  settle();
+  return slot;
+}
+
+core::Outcome Environment::set_interest(core::Slot slot, Interest interest) {
+  const core::Outcome outcome = reactor_.set_interest(slot, interest);
+  settle();
+  return outcome;
+}
+
+void Environment::set_referenced(core::Slot slot, bool referenced) {
+  reactor_.set_referenced(slot, referenced);
+  settle();
+}
+
 void Environment::cancel(core::Slot slot) {
   reactor_.cancel(slot);
   settle();
@@ -128,11 +149,15 @@ void Environment::on_turn() {
       break;
     }
     dispatch(count);
+    reactor_.finish_batch();
     if (closing_ || !(persistence_.again() || (reactor_.urgent() && !persistence_.exhausted()))) {
       break;
     }
   }
   in_turn_ = false;
+  if (reactor_.take_moved()) {
+    driver_.watch_again();
+  }
   settle();
 }
 

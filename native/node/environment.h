@@ -24,6 +24,9 @@ class Environment {
   int32_t start(int fd, Interest interest, double seconds, bool referenced);
   int32_t start_select(const std::vector<sys::Probe>& members, double seconds, bool referenced,
                        size_t* culprit);
+  int32_t watch(int fd, Interest interest, bool edge, bool referenced);
+  core::Outcome set_interest(core::Slot slot, Interest interest);
+  void set_referenced(core::Slot slot, bool referenced);
   void cancel(core::Slot slot);
   void close(int fd, std::vector<core::Slot>* interrupted);
   core::Reactor& reactor() { return reactor_; }

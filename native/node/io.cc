@@ -6,60 +6,26 @@
 
 #include <cstdint>
 
+#include "node/arguments.h"
 #include "sys/call.h"
 
 namespace fdevent::node {
 namespace {
 
-constexpr size_t kMaxArguments = 5;
-
-struct Arguments {
-  Arguments(napi_env env, napi_callback_info info) : env(env) {
-    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
-  }
-
-  int integer(size_t index) const {
-    int32_t value = -1;
-    if (index < count) {
-      napi_get_value_int32(env, values[index], &value);
-    }
-    return value;
-  }
-
-  napi_env env;
-  size_t count = kMaxArguments;
-  napi_value values[kMaxArguments];
-};
-
-napi_value to_number(napi_env env, int value) {
-  napi_value result;
-  napi_create_int32(env, value, &result);
-  return result;
-}
-
 // The part of a Uint8Array that arguments 1 to 3 (array, offset, length) name. JavaScript has checked the
 // bounds; they are checked again because a mistake here would be a hole in memory safety.
 bool get_span(const Arguments& arguments, uint8_t** start, size_t* length) {
-  napi_typedarray_type type;
   size_t available = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(arguments.env, arguments.values[1], &type, &available, &data, nullptr,
-                               nullptr) != napi_ok ||
-      type != napi_uint8_array) {
+  uint8_t* memory = arguments.bytes(1, &available);
+  const int64_t offset = arguments.size(2);
+  const int64_t wanted = arguments.size(3);
+  if (!memory || offset < 0 || wanted < 0 || offset > static_cast<int64_t>(available) ||
+      wanted > static_cast<int64_t>(available) - offset) {
     return false;
   }
-  double offset = -1;
-  double wanted = -1;
-  napi_get_value_double(arguments.env, arguments.values[2], &offset);
-  napi_get_value_double(arguments.env, arguments.values[3], &wanted);
-  if (!(offset >= 0 && wanted >= 0 && offset + wanted <= static_cast<double>(available))) {
-    return false;
-  }
-  *start = static_cast<uint8_t*>(data) + static_cast<size_t>(offset);
-  *length = static_cast<size_t>(wanted);
-  if (*length > INT32_MAX) {
-    *length = INT32_MAX;  // the result is an int; read(2) and write(2) may always do less
-  }
+  *start = memory + offset;
+  // The result is an int32; read(2) and write(2) may always do less than they are asked.
+  *length = static_cast<size_t>(wanted > INT32_MAX ? INT32_MAX : wanted);
   return true;
 }
 
@@ -156,16 +122,12 @@ napi_value socket_error(napi_env env, napi_callback_info info) {
 // (Int32Array of 2) -> 0 or -errno, with the two new descriptors filled in
 template <typename Call>
 napi_value create_pair(napi_env env, napi_callback_info info, Call&& syscall) {
-  const Arguments arguments(env, info);
-  napi_typedarray_type type;
   size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_int32_array || length != 2) {
+  int32_t* fds = Arguments(env, info).words(0, &length);
+  if (!fds || length != 2) {
     return to_number(env, -EINVAL);
   }
-  return to_number(env, sys::call([&] { return syscall(static_cast<int*>(data)); }));
+  return to_number(env, sys::call([&] { return syscall(fds); }));
 }
 
 napi_value pipe(napi_env env, napi_callback_info info) {
@@ -181,24 +143,18 @@ napi_value socketpair(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void export_io(Napi::Object exports) {
-  const Napi::Env env = exports.Env();
-  const auto define = [&](const char* name, napi_callback callback) {
-    napi_value function;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
-    exports.Set(name, function);
-  };
-  define("read", read);
-  define("write", write);
-  define("recv", recv);
-  define("send", send);
-  define("accept", accept);
-  define("dup", dup);
-  define("closeFd", close);
-  define("isNonBlocking", is_non_blocking);
-  define("setNonBlocking", set_non_blocking);
-  define("socketError", socket_error);
-  define("pipe", pipe);
-  define("socketpair", socketpair);
+  define(exports, "read", read);
+  define(exports, "write", write);
+  define(exports, "recv", recv);
+  define(exports, "send", send);
+  define(exports, "accept", accept);
+  define(exports, "dup", dup);
+  define(exports, "closeFd", close);
+  define(exports, "isNonBlocking", is_non_blocking);
+  define(exports, "setNonBlocking", set_non_blocking);
+  define(exports, "socketError", socket_error);
+  define(exports, "pipe", pipe);
+  define(exports, "socketpair", socketpair);
   exports.Set("MSG_OOB", static_cast<double>(MSG_OOB));
   exports.Set("MSG_PEEK", static_cast<double>(MSG_PEEK));
 }

@@ -30,11 +30,23 @@ int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn) {
 
   uv_unref(base(poll_));
   uv_unref(base(idle_));
+  return watch();
+}
+
+int NestedDriver::watch() {
   // A status below 0 stands for EPOLLERR, which a poller's descriptor never reports; the turn would
   // find out by itself in any case.
   return uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
     static_cast<NestedDriver*>(handle->data)->on_turn_();
   });
+}
+
+void NestedDriver::watch_again() {
+  if (open_handles_ > 0) {
+    // libuv drops its own idea of the number, and registers it anew.
+    uv_poll_stop(poll_.get());
+    watch();
+  }
 }
 
 void NestedDriver::request_turn(bool wanted) {

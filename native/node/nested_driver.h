@@ -20,6 +20,8 @@ class NestedDriver {
 
   // Without a kernel event: the loop does not sleep before the next turn.
   void request_turn(bool wanted);
+  // The descriptor has its old number and is a new object.
+  void watch_again();
   // Whether the loop stays alive for this driver.
   void reference(bool wanted);
 
@@ -36,6 +38,7 @@ class NestedDriver {
   template <typename Handle>
   using Owned = std::unique_ptr<Handle, Free<Handle>>;
 
+  int watch();
   static void on_handle_closed(uv_handle_t* handle);
 
   Owned<uv_poll_t> poll_;

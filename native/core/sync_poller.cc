@@ -1,0 +1,116 @@
+#include "core/sync_poller.h"
+
+#include <cerrno>
+
+namespace fdevent::core {
+
+Outcome SyncPoller::open() {
+  const int opened = registry_.backend().open();
+  return opened < 0 ? failed(Syscall::create, opened) : 0;
+}
+
+Outcome SyncPoller::add(int fd, Interest interest, Wait::Kind kind) {
+  if (registry_.backend().owns(fd)) {
+    return failed(Syscall::control, -EINVAL);
+  }
+  // A number that was closed without a word, and is another object now, may be added.
+  if (registry_.first(fd) != kNoSlot && !registry_.replaced(fd)) {
+    return failed(Syscall::control, -EEXIST);
+  }
+  forget_vanished();
+  const Slot slot = slots_.take();
+  Wait& wait = slots_[slot];
+  wait.fd = fd;
+  wait.interest = interest | kAnyway;
+  wait.kind = kind;
+  wait.state = Wait::State::pending;
+  const Outcome outcome = registry_.enlist(slot);
+  if (outcome != Registry::kListed) {
+    slots_.release(slot);
+  }
+  return outcome > 0 ? failed(Syscall::control, -EPERM) : outcome;
+}
+
+Outcome SyncPoller::modify(int fd, Interest interest, Wait::Kind kind) {
+  const Slot slot = registry_.first(fd);
+  if (slot == kNoSlot) {
+    return failed(Syscall::control, -ENOENT);
+  }
+  const bool still_there = registry_.update(slot, kind, interest | kAnyway);
+  forget_vanished();
+  return still_there ? 0 : failed(Syscall::control, -ENOENT);
+}
+
+Outcome SyncPoller::remove(int fd) {
+  const Slot slot = registry_.first(fd);
+  if (slot == kNoSlot) {
+    return failed(Syscall::control, -ENOENT);
+  }
+  // Closed before it was removed: it is gone either way.
+  registry_.withdraw(fd);
+  registry_.unlink(slot);
+  slots_.release(slot);
+  return 0;
+}
+
+int SyncPoller::wait(Ready* ready, int capacity, double seconds) {
+  if (events_.size() < static_cast<size_t>(capacity)) {
+    events_.resize(static_cast<size_t>(capacity));
+  }
+  const sys::Nanoseconds start = seconds == 0 ? 0 : sys::monotonic_now();
+  const sys::Nanoseconds deadline = seconds == 0 ? 0 : sys::deadline_after(seconds, start);
+  sys::Nanoseconds span = deadline == sys::kNever ? sys::kNever : deadline - start;
+  for (;;) {
+    const backend::Waited waited = registry_.backend().wait(events_.data(), capacity, span);
+    if (waited.count < 0 && waited.count != -EINTR) {
+      return failed(Syscall::wait, waited.count);
+    }
+    const int count = translate(waited.count, ready);
+    if (count > 0 || waited.woken || span == 0) {
+      return count;
+    }
+    // A signal, a stale event, or a kernel that woke a little early.
+    if (deadline != sys::kNever) {
+      const sys::Nanoseconds now = sys::monotonic_now();
+      if (now >= deadline) {
+        return 0;
+      }
+      span = deadline - now;
+    }
+  }
+}
+
+int SyncPoller::translate(int count, Ready* ready) {
+  int filled = 0;
+  for (int i = 0; i < count; ++i) {
+    const backend::Event& event = events_[static_cast<size_t>(i)];
+    const int fd = registry_.match(event);
+    const Slot slot = fd < 0 ? kNoSlot : registry_.first(fd);
+    if (slot == kNoSlot) {
+      continue;
+    }
+    const Readiness readiness = answer(event.ready, slots_[slot].interest);
+    if (readiness) {
+      ready[filled++] = {fd, static_cast<int32_t>(readiness)};
+    }
+    if (slots_[slot].kind == Wait::Kind::level) {
+      registry_.rearm(fd, event.ready);
+    }
+  }
+  forget_vanished();
+  if (registry_.haunted()) {
+    registry_.rebuild();
+    forget_vanished();
+  }
+  return filled;
+}
+
+// What was found gone is as if it had been removed.
+void SyncPoller::forget_vanished() {
+  for (const Slot slot : vanished_) {
+    slots_.release(slot);
+  }
+  vanished_.clear();
+}
+
+}  // namespace fdevent::core
