@@ -6,27 +6,17 @@
 import { createRequire } from 'node:module'
 import { FdError } from './errors.js'
 
-/** What native/node/addon.cc exports. Slots and failures share one number: a slot is >= 0, a failure < 0. */
+/** What native/node/addon.cc exports. A failure is a number < 0; see {@link failure}. */
 export interface Binding {
   readonly backend: string
   /** Names of system calls, by the index that a failure carries. */
   readonly syscalls: readonly string[]
-  /** Before `dispatch(count)` runs, `records` holds `count` times slot, outcome, descriptor. Called once. */
-  connect(records: Int32Array, dispatch: (count: number) => void): void
-  start(fd: number, interest: number, seconds: number, referenced: boolean): number
-  /** `pairs`: descriptor, interest, each descriptor once. On failure `pairs[0]` is the descriptor at fault. */
-  startSelect(pairs: Int32Array, seconds: number, referenced: boolean): number
-  /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
-  selection(slot: number, pairs: Int32Array): void
-  cancel(slot: number): void
-  close(fd: number): number[]
-  statistics(): Statistics
-  /** Each of its records carries readiness bits, until it is cancelled or a failure ends it. */
-  watch(fd: number, interest: number, edge: boolean, referenced: boolean): number
-  setInterest(slot: number, interest: number): number
-  setReferenced(slot: number, referenced: boolean): void
+  /** Before `dispatch(count)` runs, `records` holds `count` times slot, outcome, descriptor. */
+  connect(records: Int32Array, dispatch: (count: number) => void): Reactor
   /** What a listener threw goes the way of every uncaught exception, at once. */
   uncaught(error: unknown): void
+  /** A transfer that is yet to be done is `pendingTransfer - slot`. */
+  readonly pendingTransfer: number
 
   // native/node/poller.cc. `kind` is an index into once, level, edge.
   pollerOpen(events: Int32Array, gate: Int32Array): PollerHandle | number
@@ -56,6 +46,32 @@ export interface Binding {
   socketpair(fds: Int32Array): number
 }
 
+/** One instance of native/node/environment.h. Slots and failures share one number: a slot is >= 0. */
+export interface Reactor {
+  start(fd: number, interest: number, seconds: number, referenced: boolean): number
+  /** `pairs`: descriptor, interest, each descriptor once. On failure `pairs[0]` is the descriptor at fault. */
+  startSelect(pairs: Int32Array, seconds: number, referenced: boolean): number
+  /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
+  selection(slot: number, pairs: Int32Array): void
+  cancel(slot: number): void
+  /** The slots of what it interrupts. */
+  close(fd: number): number[]
+  /** Each of its records carries readiness bits, until it is cancelled or a failure ends it. */
+  watch(fd: number, interest: number, edge: boolean, referenced: boolean): number
+  setInterest(slot: number, interest: number): number
+  setReferenced(slot: number, referenced: boolean): void
+  streamOpen(fd: number): number
+  /** A count of bytes, a failure, or a transfer to be done, whose outcome will be that count + 1; 0 on timeout. */
+  streamRead(stream: number, buffer: Uint8Array, seconds: number, referenced: boolean): number
+  streamWrite(stream: number, buffer: Uint8Array, seconds: number, referenced: boolean): number
+  /** How much of a write has gone. */
+  streamProgress(slot: number): number
+  streamWait(stream: number, interest: number, seconds: number, referenced: boolean): number
+  /** The slots of what it interrupts. */
+  streamClose(stream: number): number[]
+  statistics(): Statistics
+}
+
 declare const handle: unique symbol
 /** The addon's own object; closed when it is collected. */
 export interface PollerHandle {
@@ -68,6 +84,8 @@ export interface Statistics {
   waits: number
   /** Watchers that are open and have a registration. */
   watches: number
+  /** Open `AsyncFd`s. */
+  streams: number
   /** Waits with a deadline ahead. */
   timed: number
   /** Descriptors that the kernel's poller knows. One stays known, silently, between two waits on it. */
@@ -78,9 +96,13 @@ export interface Statistics {
 
 export const binding: Binding = load()
 
+const CREATE = 0
+
 /** The error behind a failure: -(index into `syscalls` << 12 | errno), as native/core/outcome.h packs it. */
 export function failure(outcome: number, fd: number): FdError {
-  return new FdError(-outcome & 0xfff, binding.syscalls[-outcome >> 12] ?? 'unknown', fd)
+  const syscall = -outcome >> 12
+  // What cannot be created is no descriptor of the caller's.
+  return new FdError(-outcome & 0xfff, binding.syscalls[syscall] ?? 'unknown', syscall === CREATE ? -1 : fd)
 }
 
 function load(): Binding {

@@ -51,6 +51,7 @@ export function recv(
 ): number {
   const number = fileno(fd)
   checkSpan(buffer, offset, length)
+  checkFlags(flags)
   return done(binding.recv(number, buffer, offset, length, flags), 'recv', number)
 }
 
@@ -64,6 +65,7 @@ export function send(
 ): number {
   const number = fileno(fd)
   checkSpan(buffer, offset, length)
+  checkFlags(flags)
   return done(binding.send(number, buffer, offset, length, flags), 'send', number)
 }
 
@@ -141,4 +143,9 @@ function checkSpan(buffer: Uint8Array, offset: number, length: number): void {
   if (!Number.isInteger(length) || length < 0 || length > buffer.length - offset) {
     throw outOfRange('length', `an integer from 0 to ${buffer.length - offset}`, length)
   }
+}
+
+function checkFlags(flags: number): void {
+  if (typeof flags !== 'number') throw invalidType('flags', 'a number', flags)
+  if (!Number.isInteger(flags) || flags < 0 || flags > 0x7fffffff) throw outOfRange('flags', 'MSG_ constants', flags)
 }

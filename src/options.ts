@@ -13,11 +13,16 @@ const NONE: WaitOptions = Object.freeze({})
 /** The one rule for options: absent ones mean the defaults, anything of another type is an error. */
 export function toOptions(options: WaitOptions | null | undefined): WaitOptions {
   if (options === undefined || options === null) return NONE
-  if (typeof options !== 'object') throw invalidType('options', 'an object', options)
+  if (!isOptions(options)) throw invalidType('options', 'an object', options)
   const { signal, ref } = options
   if (signal !== undefined && !isAbortSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
   if (ref !== undefined && typeof ref !== 'boolean') throw invalidType('options.ref', 'a boolean', ref)
   return options
+}
+
+/** Whether this can be options: any object but those that are something else (an array, a Date, a buffer). */
+export function isOptions(value: unknown): value is WaitOptions {
+  return Object.prototype.toString.call(value) === '[object Object]'
 }
 
 // By shape: a signal may come from another realm or from a polyfill.

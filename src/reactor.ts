@@ -1,9 +1,11 @@
 /**
- * Slots to promises. The addon names a wait by its slot; the promise behind that name is here.
+ * Slots to promises. The addon names a wait by its slot; the promise behind that name is here, and so is whoever is told by a
+ * watch.
  *
  * @module
  */
-import { binding, failure } from './binding.js'
+import { onAbort } from './abort.js'
+import { binding, failure, type Statistics } from './binding.js'
 import { AbortError, badDescriptor, type FdError } from './errors.js'
 
 /** How many records one batch holds; what is left is handed over in the next. */
@@ -12,12 +14,16 @@ const BATCH = 1024
 type Resolve = (value: never) => void
 type Reject = (reason: unknown) => void
 
-/** What a wait has to do at its end besides settling a promise. */
-interface Ending {
-  /** The promise's value where it is not simply whether the outcome is other than 0, a timeout. */
-  value?: ((outcome: number) => unknown) | undefined
-  /** Removes the listener from the signal. */
-  release?: () => void
+/** What a wait has to do at its end besides settling a promise with whether it became ready. */
+export interface Ending {
+  /** The promise's value, from the outcome: readiness bits or, of a transfer, bytes + 1; 0 on timeout. */
+  value?: (outcome: number, slot: number) => unknown
+  /** What is added to an error. */
+  explain?: (error: Error, slot: number) => void
+  /** Undoes what was set up beside the wait. */
+  release?: (() => void) | undefined
+  /** Kept alive until then. */
+  held?: unknown
 }
 
 /** What a watch is told: readiness bits, or the failure that ends it. It must not throw. */
@@ -25,13 +31,14 @@ export type Tell = (ready: number, failed: FdError | undefined) => void
 
 const records = new Int32Array(BATCH * 3)
 
-// By slot, in three arrays: an ordinary wait then costs no object beside its promise.
+// By slot, in arrays: an ordinary wait then costs no object beside its promise.
 const resolves: (Resolve | undefined)[] = []
 const rejects: (Reject | undefined)[] = []
 const endings: (Ending | undefined)[] = []
 const watches: (Tell | undefined)[] = []
-const closers = new Map<number, Set<() => void>>()
 let live = 0
+
+const closers = new Map<number, Set<() => void>>()
 
 let resolveCaptured: Resolve
 let rejectCaptured: Reject
@@ -41,22 +48,21 @@ const capture = (resolve: Resolve, reject: Reject): void => {
   rejectCaptured = reject
 }
 
-binding.connect(records, (count) => {
+/** The addon's side. */
+export const native = binding.connect(records, (count) => {
   for (let at = 0, end = count * 3; at < end; at += 3) {
     const slot = records[at] as number
     const outcome = records[at + 1] as number
     const resolve = resolves[slot]
     if (resolve === undefined) {
-      const tell = watches[slot]
-      // Neither: cancelled when its record was on the way.
-      if (tell !== undefined) tell(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
-      continue
+      // Neither a wait nor a watch: cancelled when its record was on the way.
+      watches[slot]?.(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
+    } else if (outcome < 0) {
+      fail(slot, failure(outcome, records[at + 2] as number))
+    } else {
+      const ending = forget(slot)
+      resolve((ending?.value === undefined ? outcome !== 0 : ending.value(outcome, slot)) as never)
     }
-    const reject = rejects[slot] as Reject
-    const ending = forget(slot)
-    if (outcome < 0) reject(failure(outcome, records[at + 2] as number))
-    else if (ending?.value === undefined) resolve((outcome !== 0) as never)
-    else resolve(ending.value(outcome) as never)
   }
 })
 
@@ -68,39 +74,51 @@ export function wait(
   referenced: boolean,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  if (signal?.aborted) return Promise.reject(new AbortError(signal.reason))
+  // Not through pending(): a closure more for each wait is a tenth of its cost.
+  if (signal !== undefined) return pending(() => native.start(fd, interest, seconds, referenced), fd, signal)
   const promise = new Promise<boolean>(capture as never)
+  const slot = native.start(fd, interest, seconds, referenced)
+  if (slot < 0) rejectCaptured(failure(slot, fd))
+  else keep(slot, resolveCaptured, rejectCaptured, undefined)
+  return promise
+}
+
+/** The promise of a wait that `begin` starts; it returns a slot or a failure, on descriptor `fd` or the one it names. */
+export function pending<T>(
+  begin: () => number,
+  fd: number | (() => number),
+  signal: AbortSignal | undefined,
+  ending: Ending = {},
+): Promise<T> {
+  if (signal?.aborted) return Promise.reject(new AbortError(signal.reason))
+  const promise = new Promise<T>(capture as never)
   const resolve = resolveCaptured
   const reject = rejectCaptured
-  const slot = binding.start(fd, interest, seconds, referenced)
-  if (slot < 0) reject(failure(slot, fd))
-  else {
-    keep(slot, resolve, reject)
-    if (signal !== undefined) endings[slot] = abortable(slot, signal)
+  let slot = -1
+  // Before the wait begins: a signal that refuses leaves nothing behind.
+  if (signal !== undefined) ending.release = onAbort(signal, () => abort(slot, signal))
+  slot = begin()
+  if (slot >= 0) {
+    keep(slot, resolve, reject, ending)
+  } else {
+    ending.release?.()
+    reject(failure(slot, typeof fd === 'number' ? fd : fd()))
   }
   return promise
 }
 
-/** Waits for readiness bits, as poll(2) would report them, until the signal is aborted. */
-export function waitForBits(fd: number, interest: number, referenced: boolean, signal: AbortSignal): Promise<number> {
-  if (signal.aborted) return Promise.reject(new AbortError(signal.reason))
-  const promise = new Promise<number>(capture as never)
-  const resolve = resolveCaptured
-  const reject = rejectCaptured
-  const slot = binding.start(fd, interest, Number.POSITIVE_INFINITY, referenced)
-  if (slot < 0) reject(failure(slot, fd))
-  else {
-    keep(slot, resolve, reject)
-    const ending = abortable(slot, signal)
-    ending.value = (outcome) => outcome
-    endings[slot] = ending
-  }
-  return promise
+function abort(slot: number, signal: AbortSignal): void {
+  const error = new AbortError(signal.reason)
+  const reject = rejects[slot] as Reject
+  endings[slot]?.explain?.(error, slot)
+  forget(slot)
+  native.cancel(slot)
+  reject(error)
 }
 
 /** Starts a watch; the slot it goes by. */
 export function watch(fd: number, interest: number, edge: boolean, referenced: boolean, tell: Tell): number {
-  const slot = binding.watch(fd, interest, edge, referenced)
+  const slot = native.watch(fd, interest, edge, referenced)
   if (slot < 0) throw failure(slot, fd)
   watches[slot] = tell
   return slot
@@ -108,47 +126,13 @@ export function watch(fd: number, interest: number, edge: boolean, referenced: b
 
 export function unwatch(slot: number): void {
   watches[slot] = undefined
-  binding.cancel(slot)
+  native.cancel(slot)
 }
 
-/** Waits on several: `pairs` holds descriptor and interest of each, and then what of the interest is ready. */
-export function waitSelect<T>(
-  pairs: Int32Array,
-  seconds: number,
-  referenced: boolean,
-  signal: AbortSignal | undefined,
-  toValue: () => T,
-): Promise<T> {
-  if (signal?.aborted) return Promise.reject(new AbortError(signal.reason))
-  const promise = new Promise<T>(capture as never)
-  const resolve = resolveCaptured
-  const reject = rejectCaptured
-  const slot = binding.startSelect(pairs, seconds, referenced)
-  if (slot < 0) reject(failure(slot, pairs[0] ?? -1))
-  else {
-    keep(slot, resolve, reject)
-    const ending: Ending = signal === undefined ? {} : abortable(slot, signal)
-    ending.value = () => {
-      binding.selection(slot, pairs)
-      return toValue()
-    }
-    endings[slot] = ending
-  }
-  return promise
-}
-
-/** Ends every wait and watcher on a descriptor that is about to be closed. */
+/** Ends every wait, watcher and stream on a descriptor that is about to be closed. */
 export function close(fd: number): void {
   for (const end of [...(closers.get(fd) ?? [])]) end()
-  const interrupted = binding.close(fd)
-  if (interrupted.length === 0) return
-  // All are forgotten before the first is told: nothing that runs then may meet a half-closed descriptor.
-  const rejections = interrupted.map((slot) => {
-    const reject = rejects[slot]
-    if (reject !== undefined) forget(slot)
-    return reject
-  })
-  for (const reject of rejections) reject?.(badDescriptor('close', fd, 'closed while a wait was pending'))
+  interrupt(native.close(fd), fd)
 }
 
 /** Has `end` called when the descriptor is about to be closed, until the function returned is. */
@@ -161,10 +145,31 @@ export function beforeClose(fd: number, end: () => void): () => void {
   }
 }
 
-function keep(slot: number, resolve: Resolve, reject: Reject): void {
+/** Rejects waits that the addon has ended because their descriptor closes. */
+export function interrupt(slots: number[], fd: number): void {
+  for (const slot of slots) if (rejects[slot] !== undefined) fail(slot, closedError(fd))
+}
+
+function closedError(fd: number): FdError {
+  return badDescriptor('close', fd, 'closed while a wait was pending')
+}
+
+export function statistics(): Statistics {
+  return native.statistics()
+}
+
+function keep(slot: number, resolve: Resolve, reject: Reject, ending: Ending | undefined): void {
   live += 1
   resolves[slot] = resolve
   rejects[slot] = reject
+  endings[slot] = ending
+}
+
+function fail(slot: number, error: FdError): void {
+  const reject = rejects[slot] as Reject
+  endings[slot]?.explain?.(error, slot)
+  forget(slot)
+  reject(error)
 }
 
 function forget(slot: number): Ending | undefined {
@@ -183,15 +188,4 @@ function forget(slot: number): Ending | undefined {
     endings.length = 0
   }
   return ending
-}
-
-function abortable(slot: number, signal: AbortSignal): Ending {
-  const onAbort = (): void => {
-    const reject = rejects[slot] as Reject
-    forget(slot)
-    binding.cancel(slot)
-    reject(new AbortError(signal.reason))
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return { release: () => signal.removeEventListener('abort', onAbort) }
 }

@@ -41,7 +41,8 @@ export function select<Read extends FdLike, Write extends FdLike, Except extends
       exceptional: collect('except', except, PRIORITY, interests),
     }
     const pairs = Int32Array.from([...interests].flat())
-    return reactor.waitSelect(pairs, seconds, ref ?? true, signal, () => {
+    const value = (_outcome: number, slot: number): Selection<Read, Write, Except> => {
+      reactor.native.selection(slot, pairs)
       const ready = new Map<number, number>()
       for (let i = 0; i < pairs.length; i += 2) ready.set(pairs[i] as number, pairs[i + 1] as number)
       const pick = <T>(list: Named<T>[], bit: number): T[] =>
@@ -51,7 +52,13 @@ export function select<Read extends FdLike, Write extends FdLike, Except extends
         writable: pick(lists.writable, WRITABLE),
         exceptional: pick(lists.exceptional, PRIORITY),
       }
-    })
+    }
+    return reactor.pending(
+      () => reactor.native.startSelect(pairs, seconds, ref ?? true),
+      () => pairs[0] ?? -1,
+      signal,
+      { value },
+    )
   } catch (error) {
     return Promise.reject(error)
   }

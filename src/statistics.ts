@@ -1,9 +1,10 @@
-import { binding, type Statistics } from './binding.js'
+import type { Statistics } from './binding.js'
+import * as reactor from './reactor.js'
 
 /**
  * What the library holds at present in this thread, for tests and for finding leaks. It walks its tables, so it is not
  * for hot paths.
  */
 export function statistics(): Statistics {
-  return binding.statistics()
+  return reactor.statistics()
 }

@@ -1,5 +1,5 @@
 import { type FdLike, fileno } from './fileno.js'
-import { toOptions, type WaitOptions } from './options.js'
+import { isOptions, toOptions, type WaitOptions } from './options.js'
 import * as reactor from './reactor.js'
 import { PRIORITY, READABLE, WRITABLE } from './readiness.js'
 import { type Seconds, toSeconds } from './seconds.js'
@@ -79,9 +79,7 @@ function wait(
   options: WaitOptions | null | undefined,
 ): Promise<boolean> {
   try {
-    if (typeof timeout === 'object' && timeout !== null && options === undefined) {
-      return wait(target, interest, null, timeout)
-    }
+    if (isOptions(timeout) && (options === undefined || options === null)) return wait(target, interest, null, timeout)
     const fd = fileno(target)
     const seconds = toSeconds(timeout as Seconds | null | undefined)
     if (options === undefined) return reactor.wait(fd, interest, seconds, true)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { binding, failure } from './binding.js'
+import { failure } from './binding.js'
 import { AbortError } from './errors.js'
 import * as reactor from './reactor.js'
 import { ERROR, HANGUP } from './readiness.js'
@@ -27,11 +27,11 @@ export class ListenerSource implements Source {
   }
 
   setInterest(interest: number): void {
-    const outcome = binding.setInterest(this.#slot, interest)
+    const outcome = reactor.native.setInterest(this.#slot, interest)
     if (outcome < 0) throw failure(outcome, this.#fd)
   }
   setReferenced(referenced: boolean): void {
-    binding.setReferenced(this.#slot, referenced)
+    reactor.native.setReferenced(this.#slot, referenced)
   }
   close(): void {
     reactor.unwatch(this.#slot)
@@ -129,7 +129,7 @@ export class LevelSource implements Source {
       // A step without interest still waits to be closed or given one.
       const interest = this.#interest === 0 ? 0 : this.#interest | HANGUP | ERROR
       try {
-        if (interest !== 0) return await reactor.waitForBits(this.#fd, interest, this.#referenced, signal)
+        if (interest !== 0) return await this.#wait(interest, signal)
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
       } catch (error) {
         // close() of the descriptor ends the watcher first, and then rejects what waits.
@@ -137,6 +137,10 @@ export class LevelSource implements Source {
       }
     }
     return undefined
+  }
+  #wait(interest: number, signal: AbortSignal): Promise<number> {
+    const begin = (): number => reactor.native.start(this.#fd, interest, Number.POSITIVE_INFINITY, this.#referenced)
+    return reactor.pending(begin, this.#fd, signal, { value: (outcome) => outcome })
   }
   setInterest(interest: number): void {
     this.#interest = interest

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { onAbort } from './abort.js'
 import { binding } from './binding.js'
 import { invalidState, invalidType } from './errors.js'
 import { type FdLike, fileno } from './fileno.js'
@@ -65,10 +66,10 @@ const closeWeakly = (watcher: WeakRef<Watcher>) => (): void => watcher.deref()?.
 /** Has the watcher closed with its descriptor and by its signal; the function returned gives everything back. */
 function attach(close: () => void, source: Source, fd: number, signal: AbortSignal | undefined): () => void {
   const withdraw = reactor.beforeClose(fd, close)
-  signal?.addEventListener('abort', close, { once: true })
+  const unsubscribe = signal && onAbort(signal, close)
   return () => {
     withdraw()
-    signal?.removeEventListener('abort', close)
+    unsubscribe?.()
     source.close()
   }
 }

@@ -31,6 +31,9 @@ uint32_t to_epoll(Interest interest, Trigger trigger) {
   if (interest & kPriority) {
     events |= EPOLLPRI;
   }
+  if (interest & kReadEnd) {
+    events |= EPOLLRDHUP;
+  }
   if (trigger == Trigger::one_shot) {
     events |= EPOLLONESHOT;
   } else if (trigger == Trigger::edge) {
@@ -56,6 +59,9 @@ Readiness from_epoll(uint32_t events) {
   if (events & EPOLLERR) {
     ready |= kError;
   }
+  if (events & EPOLLRDHUP) {
+    ready |= kReadEnd;
+  }
   return ready;
 }
 
@@ -72,8 +78,7 @@ int Backend::open() {
 
 int Backend::replace(Backend&& fresh) {
   // Under the old number, which others may watch.
-  const int moved =
-      sys::call([&] { return dup3(fresh.epoll_.get(), epoll_.get(), O_CLOEXEC); });
+  const int moved = sys::call([&] { return dup3(fresh.epoll_.get(), epoll_.get(), O_CLOEXEC); });
   if (moved < 0) {
     return moved;
   }
@@ -117,7 +122,8 @@ int Backend::set_timer(sys::Nanoseconds deadline) {
       return timer;
     }
     timer_.reset(timer);
-    // Edge-triggered: an expiry is one event that nobody has to read away, which saves a system call.
+    // Edge-triggered: an expiry is one event that nobody has to read away, which saves a system
+    // call.
     const int added = control(EPOLL_CTL_ADD, timer, kReadable, Trigger::edge, kTimerTag);
     if (added < 0) {
       timer_.reset();
@@ -158,9 +164,8 @@ int Backend::wake(int waker) {
 
 int Backend::sleep(int capacity, sys::Nanoseconds timeout) {
   if (timeout == 0 || timeout == sys::kNever) {
-    return sys::call([&] {
-      return epoll_wait(epoll_.get(), batch_.data(), capacity, timeout == 0 ? 0 : -1);
-    });
+    return sys::call(
+        [&] { return epoll_wait(epoll_.get(), batch_.data(), capacity, timeout == 0 ? 0 : -1); });
   }
 #ifdef SYS_epoll_pwait2
   // By number, because glibc has the wrapper only since 2.35.

@@ -19,13 +19,15 @@ struct Descriptor {
   uint32_t generation = 0;  // of the registration; tells its events from those of a former one
   Interest armed = 0;       // what the kernel will report
   uint32_t levels = 0;      // level watches on the list
-  uint8_t streak = 0;       // events since the kernel was last asked whether the number still means the same
+  uint8_t streak =
+      0;  // events since the kernel was last asked whether the number still means the same
   backend::Trigger trigger = backend::Trigger::one_shot;
   bool registered = false;  // a hint: the kernel forgets a closed number without a word
 
-  // An edge watch shares its registration with nobody: each call made for another wait would show it the
-  // present state as if it were a new edge.
+  // An edge watch shares its registration with nobody: each call made for another wait would show
+  // it the present state as if it were a new edge.
   bool exclusive = false;
+  bool ambiguous = false;  // the number was found replaced once: see Registry::impostor
 
   bool waited() const { return first != kNoSlot; }
 };

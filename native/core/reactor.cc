@@ -20,7 +20,9 @@ bool any_ready(const std::vector<sys::Probe>& members) {
   });
 }
 
-Outcome Reactor::open() { return add_lane(); }
+Outcome Reactor::open() {
+  return add_lane();
+}
 
 Outcome Reactor::add_lane() {
   auto lane = std::make_unique<Registry>(slots_, vanished_);
@@ -38,8 +40,8 @@ Outcome Reactor::add_lane() {
 }
 
 int Reactor::nest(size_t lane) {
-  return lanes_[0]->backend().add(lanes_[lane]->backend().fd(), kReadable,
-                                  backend::Trigger::level, lane_tag(lane));
+  return lanes_[0]->backend().add(lanes_[lane]->backend().fd(), kReadable, backend::Trigger::level,
+                                  lane_tag(lane));
 }
 
 Slot Reactor::take(int fd, Interest interest, bool referenced, Wait::Kind kind) {
@@ -117,8 +119,7 @@ int32_t Reactor::start(int fd, Interest interest, double seconds, bool reference
 }
 
 int32_t Reactor::watch(int fd, Interest interest, bool edge, bool referenced) {
-  const Slot slot =
-      take(fd, interest, referenced, edge ? Wait::Kind::edge : Wait::Kind::level);
+  const Slot slot = take(fd, interest, referenced, edge ? Wait::Kind::edge : Wait::Kind::level);
   // Asleep or not, a descriptor that cannot be watched is refused here and now.
   slots_[slot].interest = interest | kAnyway;
   const Outcome outcome = enlist(slot);
@@ -228,6 +229,7 @@ Outcome Reactor::schedule(Slot slot, double seconds) {
 void Reactor::withdraw(Slot slot) {
   deadlines_.remove(slot);
   drop_members(slot, -1);
+  detach(slot);
   if (slots_[slot].listed) {
     const int fd = slots_[slot].fd;
     Registry& lane = lane_of(slot);
@@ -235,7 +237,7 @@ void Reactor::withdraw(Slot slot) {
     lane.narrow(fd);
   }
   // A record of a watch may be on its way, or be with the caller at this moment.
-  if (slots_[slot].kind != Wait::Kind::once && (slots_[slot].records > 0 || delivered_ > 0)) {
+  if (slots_[slot].is_watch() && (slots_[slot].records > 0 || delivered_ > 0)) {
     unreference(slot);
     slots_[slot].state = Wait::State::completed;
     dead_.push_back(slot);
@@ -273,6 +275,12 @@ void Reactor::close(int fd, std::vector<Slot>* interrupted) {
   for (const auto& lane : lanes_) {
     lane->withdraw(fd);
     for (Slot slot = lane->first(fd); slot != kNoSlot; slot = lane->first(fd)) {
+      if (slots_[slot].kind == Wait::Kind::stream) {
+        interrupt_stream(slot, interrupted);
+        lane->unlink(slot);
+        slots_[slot].state = Wait::State::completed;  // for its owner to close
+        continue;
+      }
       const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
       interrupted->push_back(head);
       withdraw(head);
@@ -282,6 +290,7 @@ void Reactor::close(int fd, std::vector<Slot>* interrupted) {
 
 void Reactor::complete(Slot slot, Outcome outcome, int fd) {
   deadlines_.remove(slot);
+  detach(slot);
   if (slots_[slot].listed) {
     lane_of(slot).unlink(slot);
   }
@@ -340,13 +349,21 @@ void Reactor::drop_members(Slot head, int busy_fd) {
 }
 
 void Reactor::fail(Slot slot, Outcome outcome) {
+  if (slots_[slot].kind == Wait::Kind::stream) {
+    fail_stream(slot, outcome);
+    return;
+  }
+  if (slots_[slot].kind == Wait::Kind::attached) {
+    complete(slot, outcome, slots_[slot].fd);
+    return;
+  }
   const int fd = slots_[slot].fd;
   const Slot head = slots_[slot].owner == kNoSlot ? slot : slots_[slot].owner;
   if (slots_[head].state != Wait::State::pending) {
     return;  // a select with several members there has failed already
   }
   drop_members(head, -1);
-  if (slots_[head].kind != Wait::Kind::once) {
+  if (slots_[head].is_watch()) {
     unreference(head);
     slots_[head].ready = 0;  // the failure is its last record, and the only one that counts
     ++slots_[head].records;
@@ -365,10 +382,12 @@ void Reactor::fail_vanished() {
   }
 }
 
-void Reactor::fail_all(int negated_errno) {
+void Reactor::fail_all(Outcome outcome) {
   for (Slot slot = 0; slots_.within(slot); ++slot) {
-    if (slots_[slot].state == Wait::State::pending && slots_[slot].owner == kNoSlot) {
-      fail(slot, failed(Syscall::wait, negated_errno));
+    const Wait& wait = slots_[slot];
+    if (wait.state == Wait::State::pending &&
+        (wait.owner == kNoSlot || wait.kind != Wait::Kind::once)) {
+      fail(slot, outcome);
     }
   }
   fail_vanished();
@@ -378,12 +397,13 @@ Reactor::Statistics Reactor::statistics() {
   Statistics statistics;
   for (Slot slot = 0; slots_.within(slot); ++slot) {
     const Wait& wait = slots_[slot];
-    const bool once = wait.kind == Wait::Kind::once;
-    statistics.waits += once && wait.state != Wait::State::free && wait.owner == kNoSlot;
-    statistics.watches += !once && wait.state == Wait::State::pending;
+    const bool member = wait.kind == Wait::Kind::once && wait.owner != kNoSlot;
+    statistics.waits += wait.ends() && wait.state != Wait::State::free && !member;
+    statistics.watches += wait.is_watch() && wait.state == Wait::State::pending;
+    statistics.streams += wait.kind == Wait::Kind::stream;
   }
   for (size_t i = 0; i < delivered_; ++i) {
-    statistics.waits -= slots_[done_[i].slot].kind == Wait::Kind::once;
+    statistics.waits -= slots_[done_[i].slot].ends();
   }
   statistics.timed = static_cast<int>(deadlines_.size());
   for (const auto& lane : lanes_) {

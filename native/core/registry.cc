@@ -1,5 +1,7 @@
 #include "core/registry.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -8,7 +10,8 @@ namespace {
 
 using backend::Trigger;
 
-// Generation, then whether the registration outlives its first event, then the descriptor's 31 bits.
+// Generation, then whether the registration outlives its first event, then the descriptor's 31
+// bits.
 constexpr backend::Tag kPersistent = backend::Tag{1} << 31;
 
 backend::Tag to_tag(int fd, uint32_t generation, Trigger trigger) {
@@ -16,9 +19,19 @@ backend::Tag to_tag(int fd, uint32_t generation, Trigger trigger) {
          (trigger == Trigger::one_shot ? 0 : kPersistent) | static_cast<uint32_t>(fd);
 }
 
-// A level watch asks the kernel so often whether its number still means the same: a rare call per event, and a rare
-// enough number of events from an object that the program has replaced.
+// A level watch asks the kernel so often whether its number still means the same: a rare call per
+// event, and a rare enough number of events from an object that the program has replaced.
 constexpr uint8_t kStreak = 64;
+
+std::pair<dev_t, ino_t> identify(int fd) {
+  struct stat status {};
+  ::fstat(fd, &status);
+  return {status.st_dev, status.st_ino};
+}
+
+constexpr bool exclusive(Wait::Kind kind) {
+  return kind == Wait::Kind::edge || kind == Wait::Kind::stream;
+}
 
 }  // namespace
 
@@ -27,19 +40,23 @@ Outcome Registry::enlist(Slot slot) {
   const Interest interest = slots_[slot].interest;
   const Wait::Kind kind = slots_[slot].kind;
   Descriptor* known = table_.find(fd);
-  if (known && known->waited() && (known->exclusive || kind == Wait::Kind::edge)) {
+  const bool alone = exclusive(kind);
+  if (known && known->waited() && (known->exclusive || alone)) {
     return kTaken;
+  }
+  if (known && known->waited() && impostor(fd, *known)) {
+    vanish(*known);
   }
   if (known && known->registered) {
     // While somebody waits, `armed` is the union of what they want.
     const Interest want = known->waited() ? known->armed | interest : interest;
-    const Trigger trigger = kind == Wait::Kind::edge ? Trigger::edge
-                            : kind == Wait::Kind::level || known->levels > 0
-                                ? Trigger::level
-                                : Trigger::one_shot;
-    const int modified =
-        backend_.modify(fd, want, trigger, to_tag(fd, known->generation, trigger));
+    const Trigger trigger = alone                                            ? Trigger::edge
+                            : kind == Wait::Kind::level || known->levels > 0 ? Trigger::level
+                                                                             : Trigger::one_shot;
+    const uint32_t generation = next_generation();
+    const int modified = backend_.modify(fd, want, trigger, to_tag(fd, generation, trigger));
     if (modified == 0) {
+      known->generation = generation;
       known->armed = want;
       known->trigger = trigger;
       append(*known, slot);
@@ -49,9 +66,11 @@ Outcome Registry::enlist(Slot slot) {
     if (modified == -EBADF) {
       return failed(Syscall::control, modified);
     }
-    // Another object has the number now; only ADD says what may be done with that one.
+    // Another object has the number now; only ADD says what may be done with that one. The former
+    // object may live on in a duplicate, and may come back.
+    known->ambiguous = true;
   }
-  const Trigger trigger = kind == Wait::Kind::edge    ? Trigger::edge
+  const Trigger trigger = alone                       ? Trigger::edge
                           : kind == Wait::Kind::level ? Trigger::level
                                                       : Trigger::one_shot;
   const backend::Tag tag = to_tag(fd, next_generation(), trigger);
@@ -78,9 +97,22 @@ Outcome Registry::enlist(Slot slot) {
     descriptor.generation = generation_;
     descriptor.armed = interest;
     descriptor.trigger = trigger;
+    if (descriptor.ambiguous) {
+      identities_[fd] = identify(fd);
+    }
   }
   append(descriptor, slot);
   return kListed;
+}
+
+// Where two objects have had the number in turn, and the kernel still has registrations of both
+// under it, its answer does not say which of them is there now.
+bool Registry::impostor(int fd, const Descriptor& descriptor) const {
+  if (!descriptor.ambiguous || !descriptor.registered) {
+    return false;
+  }
+  const auto found = identities_.find(fd);
+  return found != identities_.end() && found->second != identify(fd);
 }
 
 uint32_t Registry::next_generation() {
@@ -97,7 +129,7 @@ void Registry::append(Descriptor& descriptor, Slot slot) {
   (descriptor.last == kNoSlot ? descriptor.first : slots_[descriptor.last].next) = slot;
   descriptor.last = slot;
   descriptor.levels += wait.kind == Wait::Kind::level;
-  descriptor.exclusive = wait.kind == Wait::Kind::edge;
+  descriptor.exclusive = exclusive(wait.kind);
   wait.listed = true;
 }
 
@@ -128,17 +160,29 @@ bool Registry::update(Slot slot, Wait::Kind kind, Interest interest) {
   return sync(fd, Reason::verify, 0);
 }
 
+backend::Waited Registry::wait(backend::Event* events, int capacity) {
+  mark_ = generation_;
+  return backend_.wait(events, capacity, 0);
+}
+
 int Registry::match(const backend::Event& event) {
   const int fd = static_cast<int>(event.tag & (kPersistent - 1));
+  const uint32_t generation = static_cast<uint32_t>(event.tag >> 32);
   Descriptor* descriptor = table_.find(fd);
-  if (!descriptor || !descriptor->registered || descriptor->generation != event.tag >> 32) {
-    haunted_ |= (event.tag & kPersistent) != 0;
-    return -1;
+  if (descriptor && descriptor->registered && descriptor->generation == generation) {
+    if (descriptor->trigger == Trigger::one_shot) {
+      descriptor->armed &= ~event.spent;
+    }
+    return fd;
   }
-  if (descriptor->trigger == Trigger::one_shot) {
-    descriptor->armed &= ~event.spent;
-  }
-  return fd;
+  // Removed or armed afresh since this batch was fetched: no news, or news that comes again.
+  const bool overtaken =
+      descriptor &&
+      (descriptor->registered ? descriptor->generation - mark_ <= generation_ - mark_ &&
+                                    descriptor->generation != mark_
+                              : descriptor->generation == generation);
+  haunted_ |= !overtaken && (event.tag & kPersistent) != 0;
+  return -1;
 }
 
 Interest Registry::wanted(const Descriptor& descriptor) const {
@@ -159,10 +203,11 @@ Trigger Registry::trigger(const Descriptor& descriptor, Reason reason, Readiness
   if (descriptor.levels > 0) {
     return Trigger::level;
   }
-  // After a hangup or an error that answers none of the remaining waits, one-shot would fire at once and forever;
-  // edge-triggered, the kernel speaks up when the state changes, which is when select(2) would look again.
-  const bool hung = reason == Reason::event ? (after & kAnyway) != 0
-                                            : descriptor.trigger == Trigger::edge;
+  // After a hangup or an error that answers none of the remaining waits, one-shot would fire at
+  // once and forever; edge-triggered, the kernel speaks up when the state changes, which is when
+  // select(2) would look again.
+  const bool hung =
+      reason == Reason::event ? (after & kAnyway) != 0 : descriptor.trigger == Trigger::edge;
   return hung ? Trigger::edge : Trigger::one_shot;
 }
 
@@ -183,22 +228,24 @@ bool Registry::sync(int fd, Reason reason, Readiness after) {
   }
   descriptor.streak = 0;
   if (want == 0) {
-    const int removed = backend_.remove(fd);
-    descriptor.registered = false;
-    descriptor.armed = 0;
-    return removed == 0;
+    const bool replaced = reason == Reason::verify && impostor(fd, descriptor);
+    return remove(fd, descriptor) && !replaced;
   }
-  if (backend_.modify(fd, want, as, to_tag(fd, descriptor.generation, as)) < 0) {
+  const uint32_t generation = next_generation();
+  if ((reason == Reason::verify && impostor(fd, descriptor)) ||
+      backend_.modify(fd, want, as, to_tag(fd, generation, as)) < 0) {
     vanish(descriptor);
     return false;
   }
+  descriptor.generation = generation;
   descriptor.armed = want;
   descriptor.trigger = as;
   return true;
 }
 
 bool Registry::replaced(int fd) {
-  const int added = backend_.add(fd, 0, Trigger::one_shot, to_tag(fd, next_generation(), Trigger::one_shot));
+  const int added =
+      backend_.add(fd, 0, Trigger::one_shot, to_tag(fd, next_generation(), Trigger::one_shot));
   if (added == -EEXIST) {
     return false;
   }
@@ -212,16 +259,24 @@ bool Registry::replaced(int fd) {
 void Registry::withdraw(int fd) {
   Descriptor* descriptor = table_.find(fd);
   if (descriptor && descriptor->registered) {
-    // The number may be closed already, or be another object: there is nothing left to do then.
-    static_cast<void>(backend_.remove(fd));
-    descriptor->registered = false;
-    descriptor->armed = 0;
+    remove(fd, *descriptor);
   }
+}
+
+// False: the number is closed already, or another object, and the registration may live on without
+// it.
+bool Registry::remove(int fd, Descriptor& descriptor) {
+  const bool removed = backend_.remove(fd) == 0;
+  descriptor.registered = false;
+  descriptor.armed = 0;
+  descriptor.generation = removed ? descriptor.generation : 0;
+  return removed;
 }
 
 void Registry::vanish(Descriptor& descriptor) {
   descriptor.registered = false;
   descriptor.armed = 0;
+  descriptor.generation = 0;
   while (descriptor.waited()) {
     const Slot slot = descriptor.first;
     unlink(slot);
@@ -231,11 +286,13 @@ void Registry::vanish(Descriptor& descriptor) {
 
 bool Registry::rebuild() {
   haunted_ = false;
+  identities_.clear();
   backend::Backend fresh;
   if (fresh.open() < 0) {
     return false;
   }
   table_.each([&](int fd, Descriptor& descriptor) {
+    descriptor.ambiguous = false;
     if (!descriptor.registered) {
       return;
     }

@@ -1,15 +1,21 @@
-// How each descriptor stands with one poller of the kernel: one registration per number, armed for exactly what the
-// waits and watches on it want.
+// How each descriptor stands with one poller of the kernel: one registration per number, armed for
+// exactly what the waits and watches on it want.
 //
-// Hazard: a program may close a number, or put another object there, without a word. Then the kernel's registration is
-// gone, or lives on under a number that means something else (while a duplicate keeps the file open), and the table below
-// is wrong. Rule: every new wait, every deadline and every 64th event of a level watch makes a call that names (number,
-// open file); the kernel answers ENOENT, EBADF or EPERM where they no longer match, and whoever waited on the vanished
-// registration fails. In between, a left-over one-shot registration costs one event at most, and the generation in its
-// tag tells it apart; a left-over persistent one cannot be removed under its number any more, so rebuild() leaves it
-// behind with the poller it is in.
+// Hazard: a program may close a number, or put another object there, without a word. Then the
+// kernel's registration is gone, or lives on under a number that means something else (while a
+// duplicate keeps the file open), and the table below is wrong. Rule: every new wait, every
+// deadline and every 64th event of a level watch makes a call that names (number, open file); the
+// kernel answers ENOENT, EBADF or EPERM where they no longer match, and whoever waited on the
+// vanished registration fails. In between, a left-over one-shot registration costs one event at
+// most, and the generation in its tag, a new one with every call, tells it apart; a left-over
+// persistent one cannot be removed under its number any more, so rebuild() leaves it behind with
+// the poller it is in.
 #pragma once
 
+#include <sys/types.h>
+
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "backend/selected.h"
@@ -24,25 +30,30 @@ inline constexpr uint32_t kReservedGeneration = UINT32_MAX;
 
 class Registry {
  public:
-  // What enlist() returns beside readiness bits (always ready: select(2) never blocks on it) and failures.
+  // What enlist() returns beside readiness bits (always ready: select(2) never blocks on it) and
+  // failures.
   static constexpr Outcome kListed = 0;
-  static constexpr Outcome kTaken = INT32_MIN;  // needs a poller of its own: see Descriptor::exclusive
+  static constexpr Outcome kTaken =
+      INT32_MIN;  // needs a poller of its own: see Descriptor::exclusive
 
-  // `vanished` collects waits whose registration was found gone, already off their lists, for the caller to fail. Failing
-  // them on the spot, in the middle of another descriptor's work, would recurse without bound.
+  // `vanished` collects waits whose registration was found gone, already off their lists, for the
+  // caller to fail. Failing them on the spot, in the middle of another descriptor's work, would
+  // recurse without bound.
   Registry(Slots& slots, std::vector<Slot>& vanished) : slots_(slots), vanished_(vanished) {}
 
   backend::Backend& backend() { return backend_; }
 
-  // Puts a pending wait or watch on its descriptor's list and arms the kernel for it, with one system call in the steady
-  // state. Only after kListed is it on the list.
+  // Puts a pending wait or watch on its descriptor's list and arms the kernel for it, with one
+  // system call in the steady state. Only after kListed is it on the list.
   Outcome enlist(Slot slot);
   void unlink(Slot slot);
 
-  // Changes what a listed watch wants and how it is told. False where the number no longer is what was registered; the watch
-  // is then among the vanished.
+  // Changes what a listed watch wants and how it is told. False where the number no longer is what
+  // was registered; the watch is then among the vanished.
   bool update(Slot slot, Wait::Kind kind, Interest interest);
 
+  // Asks the kernel, without blocking.
+  backend::Waited wait(backend::Event* events, int capacity);
   // The descriptor an event belongs to, or -1 for a stale event.
   int match(const backend::Event& event);
 
@@ -52,15 +63,16 @@ class Registry {
   bool verify(int fd) { return sync(fd, Reason::verify, 0); }
   // After an event: arms what is left on the list.
   void rearm(int fd, Readiness after) { sync(fd, Reason::event, after); }
-  // Whether a number with somebody on its list no longer is what was registered; they have vanished then. Unlike verify(), it
-  // leaves a registration that is there as it is.
+  // Whether a number with somebody on its list no longer is what was registered; they have vanished
+  // then. Unlike verify(), it leaves a registration that is there as it is.
   bool replaced(int fd);
   // Ends the registration; the list stays.
   void withdraw(int fd);
 
   // An event came from a registration that cannot be removed any more.
   bool haunted() const { return haunted_; }
-  // Moves all living registrations to a new poller under the old descriptor. False: the system has none to give.
+  // Moves all living registrations to a new poller under the old descriptor. False: the system has
+  // none to give.
   bool rebuild();
 
   Slot first(int fd) {
@@ -82,13 +94,17 @@ class Registry {
   Interest wanted(const Descriptor& descriptor) const;
   void append(Descriptor& descriptor, Slot slot);
   void vanish(Descriptor& descriptor);
+  bool remove(int fd, Descriptor& descriptor);
+  bool impostor(int fd, const Descriptor& descriptor) const;
   uint32_t next_generation();
 
   backend::Backend backend_;
   Slots& slots_;
   std::vector<Slot>& vanished_;
   FdTable table_;
+  std::unordered_map<int, std::pair<dev_t, ino_t>> identities_;  // of ambiguous descriptors
   uint32_t generation_ = 0;
+  uint32_t mark_ = 0;  // the generation when the present batch was fetched
   bool haunted_ = false;
 };
 

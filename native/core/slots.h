@@ -12,27 +12,38 @@ namespace fdevent::core {
 using Slot = int32_t;
 inline constexpr Slot kNoSlot = -1;
 
-// A wait ends with its first answer; a watch is told again and again until it is cancelled.
+// A wait ends with its first answer; a watch is told again and again until it is cancelled; a
+// stream keeps what it was told, for the waits attached to it.
 struct Wait {
-  enum class Kind : uint8_t { once, level, edge };
+  enum class Kind : uint8_t { once, level, edge, stream, attached };
   enum class State : uint8_t {
     free,
     pending,    // may still become ready, time out or be cancelled
     completed,  // has its outcome, or is cancelled, and its record is still to be handed over
   };
 
+  // Ends with its first answer: the one whose slot its record frees.
+  bool ends() const { return kind == Kind::once || kind == Kind::attached; }
+  bool is_watch() const { return kind == Kind::level || kind == Kind::edge; }
+
   int fd = -1;  // -1: the head of a select, which has members instead
   Interest interest = 0;
-  Slot next = kNoSlot;  // the same descriptor's waits; in a free slot, the next free one
+  Slot next =
+      kNoSlot;  // the same descriptor's or stream's waits; in a free slot, the next free one
   Slot previous = kNoSlot;
-  Slot owner = kNoSlot;  // a select's member: its head
-  Readiness ready = 0;    // a watch: what is reported and not yet handed over
+  // A select's member: its head. An attached wait: its stream. A stream: the first wait attached to
+  // it.
+  Slot owner = kNoSlot;
+  // A watch: what is reported and not yet handed over. A stream: what may still be so since it was
+  // reported.
+  Readiness ready = 0;
   Kind kind = Kind::once;
   State state = State::free;
   uint8_t lane = 0;         // the registry that it is with
   uint8_t records = 0;      // a watch: how many are on their way
   bool listed = false;      // on its descriptor's list
   bool referenced = false;  // keeps the event loop alive
+  bool transfers = false;   // attached: has something to read or write as soon as it can
 };
 
 class Slots {

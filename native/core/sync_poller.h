@@ -1,5 +1,6 @@
-// The poller that a caller drives itself: descriptors are added once and reported until they are removed, and wait() blocks
-// the thread. No queue, no deadlines: the caller's buffer is filled straight from the kernel's.
+// The poller that a caller drives itself: descriptors are added once and reported until they are
+// removed, and wait() blocks the thread. No queue, no deadlines: the caller's buffer is filled
+// straight from the kernel's.
 #pragma once
 
 #include <vector>
@@ -18,12 +19,13 @@ class SyncPoller {
 
   // All return 0 or a failure.
   Outcome open();
-  Outcome add(int fd, Interest interest, Wait::Kind kind);     // EEXIST: added already
-  Outcome modify(int fd, Interest interest, Wait::Kind kind);  // ENOENT: not added; re-arms a one-shot
-  Outcome remove(int fd);                                      // ENOENT: not added
+  Outcome add(int fd, Interest interest, Wait::Kind kind);  // EEXIST: added already
+  Outcome modify(int fd, Interest interest,
+                 Wait::Kind kind);  // ENOENT: not added; re-arms a one-shot
+  Outcome remove(int fd);           // ENOENT: not added
 
-  // Fills in up to `capacity` descriptors and returns how many, 0 after the timeout or a notification, or a failure. A
-  // signal that interrupts the wait does not shorten it.
+  // Fills in up to `capacity` descriptors and returns how many, 0 after the timeout or a
+  // notification, or a failure. A signal that interrupts the wait does not shorten it.
   int wait(Ready* ready, int capacity, double seconds);
 
   int fd() { return registry_.backend().fd(); }

@@ -1,4 +1,5 @@
-// A reactor's turn: what the kernel reported, which deadlines have passed, and the batch handed over.
+// A reactor's turn: what the kernel reported, which deadlines have passed, and the batch handed
+// over.
 #include <cerrno>
 #include <cstddef>
 #include <utility>
@@ -8,26 +9,23 @@
 namespace fdevent::core {
 
 int Reactor::turn(Record* records, int capacity) {
-  // Records that waited for no event come first, but the kernel is asked in the same turn: a loop on a regular file must not
-  // keep descriptors waiting.
-  const int count = deliver(records, capacity);
-  if (count == capacity) {
-    return count;
-  }
+  // The kernel is asked even if records are waiting already: a crowd of loops on regular files must
+  // keep neither descriptors nor deadlines waiting. The queue is served in order.
   const bool timer_fired = poll(*lanes_[0], events_[0]);
+  // Before the deadlines: what is found gone must not be mistaken for what has taken its number.
+  fail_vanished();
   if (timer_fired || overdue_) {
     expire();
   }
-  fail_vanished();
   rebuild_haunted();
-  return count + deliver(records + count, capacity - count);
+  return deliver(records, capacity);
 }
 
 // Returns whether the lane's timer has fired.
 bool Reactor::poll(Registry& lane, backend::Event* events) {
-  const backend::Waited waited = lane.backend().wait(events, kEvents, 0);
+  const backend::Waited waited = lane.wait(events, kEvents);
   if (waited.count < 0 && waited.count != -EINTR) {
-    fail_all(waited.count);
+    fail_all(failed(Syscall::wait, waited.count));
   }
   for (int i = 0; i < waited.count; ++i) {
     const backend::Event& event = events[i];
@@ -57,6 +55,9 @@ void Reactor::on_event(Registry& lane, const backend::Event& event) {
       const Slot next = wait.next;
       complete(slot, static_cast<Outcome>(ready), fd);
       slot = next;
+    } else if (wait.kind == Wait::Kind::stream) {
+      on_stream(slot, ready);
+      return;  // exclusive and edge-triggered: nothing else to tell, and nothing to arm
     } else {
       report(slot, ready);
       slot = wait.next;
@@ -102,20 +103,25 @@ void Reactor::expire() {
     programmed_ = deadlines_.earliest();
     const int set = lanes_[0]->backend().set_timer(programmed_);
     if (set < 0) {
-      fail_all(set);
+      fail_all(failed(Syscall::timer, set));
     }
   }
 }
 
-// At its deadline a wait asks once more: readiness wins over the deadline, and a descriptor that was closed or replaced is an
-// error, not a timeout.
+// At its deadline a wait asks once more: readiness wins over the deadline, and a descriptor that
+// was closed or replaced is an error, not a timeout.
 void Reactor::expire_wait(Slot slot) {
   const int fd = slots_[slot].fd;
   const Interest interest = slots_[slot].interest;
-  Registry& lane = lane_of(slot);
+  const bool attached = slots_[slot].kind == Wait::Kind::attached;
+  Registry& lane = lane_of(attached ? slots_[slot].owner : slot);
   lane.unlink(slot);
   if (!lane.verify(fd)) {
     complete(slot, failed(Syscall::control, -EBADF), fd);
+    return;
+  }
+  if (slots_[slot].transfers) {
+    complete(slot, transfers_->perform(slot), fd);
     return;
   }
   const int ready = sys::probe(fd, interest);
@@ -153,7 +159,7 @@ int Reactor::deliver(Record* records, int capacity) {
   while (count < capacity && delivered_ < done_.size()) {
     Record& record = done_[delivered_++];
     Wait& wait = slots_[record.slot];
-    if (wait.kind == Wait::Kind::once) {
+    if (wait.ends()) {
       unreference(record.slot);
     } else {
       --wait.records;
@@ -166,11 +172,11 @@ int Reactor::deliver(Record* records, int capacity) {
   return count;
 }
 
-// A slot stays taken until the caller has come back from its batch: the batch may still name it, and what is started meanwhile
-// must not get the same number.
+// A slot stays taken until the caller has come back from its batch: the batch may still name it,
+// and what is started meanwhile must not get the same number.
 void Reactor::finish_batch() {
   for (size_t i = 0; i < delivered_; ++i) {
-    if (slots_[done_[i].slot].kind == Wait::Kind::once) {
+    if (slots_[done_[i].slot].ends()) {
       release(done_[i].slot);
     }
   }

@@ -16,10 +16,6 @@ Environment& environment_of(const Napi::CallbackInfo& info) {
   return *static_cast<Environment*>(info.Data());
 }
 
-void connect(const Napi::CallbackInfo& info) {
-  environment_of(info).connect(info[0], info[1]);
-}
-
 // start(fd, interest, seconds, referenced) -> slot or failure
 napi_value start(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -27,9 +23,10 @@ napi_value start(napi_env env, napi_callback_info info) {
   bool referenced = true;
   napi_get_value_double(env, arguments.values[2], &seconds);
   napi_get_value_bool(env, arguments.values[3], &referenced);
-  return to_number(env, static_cast<Environment*>(arguments.data)
-                            ->start(arguments.integer(0),
-                                    static_cast<Interest>(arguments.integer(1)), seconds, referenced));
+  return to_number(
+      env, static_cast<Environment*>(arguments.data)
+               ->start(arguments.integer(0), static_cast<Interest>(arguments.integer(1)), seconds,
+                       referenced));
 }
 
 // startSelect(pairs, seconds, referenced) -> slot or failure; pairs = [fd, interest, ...], and on
@@ -69,17 +66,18 @@ napi_value cancel(napi_env env, napi_callback_info info) {
 
 // watch(fd, interest, edge, referenced) -> slot or failure
 Napi::Value watch(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), environment_of(info).watch(
-                                           info[0].As<Napi::Number>().Int32Value(),
-                                           info[1].As<Napi::Number>().Uint32Value(),
-                                           info[2].As<Napi::Boolean>(), info[3].As<Napi::Boolean>()));
+  return Napi::Number::New(
+      info.Env(),
+      environment_of(info).watch(info[0].As<Napi::Number>().Int32Value(),
+                                 info[1].As<Napi::Number>().Uint32Value(),
+                                 info[2].As<Napi::Boolean>(), info[3].As<Napi::Boolean>()));
 }
 
 // setInterest(slot, interest) -> 0 or failure
 Napi::Value set_interest(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), environment_of(info).set_interest(
-                                           info[0].As<Napi::Number>().Int32Value(),
-                                           info[1].As<Napi::Number>().Uint32Value()));
+  return Napi::Number::New(
+      info.Env(), environment_of(info).set_interest(info[0].As<Napi::Number>().Int32Value(),
+                                                    info[1].As<Napi::Number>().Uint32Value()));
 }
 
 // setReferenced(slot, referenced)
@@ -94,15 +92,72 @@ napi_value uncaught(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// close(fd) -> the slots of waits and watches that it interrupts
+Napi::Array to_array(Napi::Env env, const std::vector<Slot>& slots) {
+  const Napi::Array result = Napi::Array::New(env, slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    result.Set(static_cast<uint32_t>(i), slots[i]);
+  }
+  return result;
+}
+
+// streamOpen(fd) -> slot or failure
+Napi::Value stream_open(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(
+      info.Env(), environment_of(info).open_stream(info[0].As<Napi::Number>().Int32Value()));
+}
+
+// streamClose(slot) -> the slots of waits that it interrupts
+Napi::Value stream_close(const Napi::CallbackInfo& info) {
+  std::vector<Slot> interrupted;
+  environment_of(info).close_stream(info[0].As<Napi::Number>().Int32Value(), &interrupted);
+  return to_array(info.Env(), interrupted);
+}
+
+// streamProgress(slot) -> how many bytes of a write have gone
+Napi::Value stream_progress(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(),
+                           environment_of(info).progress(info[0].As<Napi::Number>().Int32Value()));
+}
+
+struct StreamArguments : Arguments {
+  StreamArguments(napi_env environment, napi_callback_info info) : Arguments(environment, info) {
+    napi_get_value_double(env, values[2], &seconds);
+    napi_get_value_bool(env, values[3], &referenced);
+  }
+  Environment& target() const { return *static_cast<Environment*>(data); }
+  double seconds = 0;
+  bool referenced = true;
+};
+
+// streamRead(stream, array, seconds, referenced) -> as Transfers::read
+napi_value stream_read(napi_env env, napi_callback_info info) {
+  const StreamArguments all(env, info);
+  return to_number(env, all.target().transfer([&](Transfers& transfers) {
+    return transfers.read(all.integer(0), all.values[1], all.seconds, all.referenced);
+  }));
+}
+
+// streamWrite(stream, array, seconds, referenced) -> as Transfers::write
+napi_value stream_write(napi_env env, napi_callback_info info) {
+  const StreamArguments all(env, info);
+  return to_number(env, all.target().transfer([&](Transfers& transfers) {
+    return transfers.write(all.integer(0), all.values[1], all.seconds, all.referenced);
+  }));
+}
+
+// streamWait(stream, interest, seconds, referenced) -> slot or failure
+napi_value stream_wait(napi_env env, napi_callback_info info) {
+  const StreamArguments all(env, info);
+  return to_number(
+      env, all.target().start_attached(all.integer(0), static_cast<Interest>(all.integer(1)),
+                                       all.seconds, all.referenced));
+}
+
+// close(fd) -> the slots of waits that it interrupts
 Napi::Value close(const Napi::CallbackInfo& info) {
   std::vector<Slot> interrupted;
   environment_of(info).close(info[0].As<Napi::Number>().Int32Value(), &interrupted);
-  const Napi::Array result = Napi::Array::New(info.Env(), interrupted.size());
-  for (size_t i = 0; i < interrupted.size(); ++i) {
-    result.Set(static_cast<uint32_t>(i), interrupted[i]);
-  }
-  return result;
+  return to_array(info.Env(), interrupted);
 }
 
 Napi::Value statistics(const Napi::CallbackInfo& info) {
@@ -110,31 +165,45 @@ Napi::Value statistics(const Napi::CallbackInfo& info) {
   const Napi::Object result = Napi::Object::New(info.Env());
   result.Set("waits", statistics.waits);
   result.Set("watches", statistics.watches);
+  result.Set("streams", statistics.streams);
   result.Set("timed", statistics.timed);
   result.Set("registered", statistics.registered);
   result.Set("armed", statistics.armed);
   return result;
 }
 
-Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  Environment* environment = Environment::create(env);
+// connect(records, dispatch) -> the functions of a reactor of its own
+Napi::Value connect(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment* environment = Environment::create(env, info[0], info[1]);
   if (!environment) {
-    Napi::Error::New(env, "this environment is ending").ThrowAsJavaScriptException();
-    return exports;
+    return env.Undefined();
   }
-  define(exports, "start", start, environment);
-  define(exports, "cancel", cancel, environment);
-  define(exports, "uncaught", uncaught, environment);
-  exports.Set("watch", Napi::Function::New<watch>(env, "watch", environment));
-  exports.Set("setInterest", Napi::Function::New<set_interest>(env, "setInterest", environment));
-  exports.Set("setReferenced",
-              Napi::Function::New<set_referenced>(env, "setReferenced", environment));
-  exports.Set("connect", Napi::Function::New<connect>(env, "connect", environment));
-  exports.Set("startSelect", Napi::Function::New<start_select>(env, "startSelect", environment));
-  exports.Set("selection", Napi::Function::New<selection>(env, "selection", environment));
-  exports.Set("close", Napi::Function::New<close>(env, "close", environment));
-  exports.Set("statistics", Napi::Function::New<statistics>(env, "statistics", environment));
+  const Napi::Object reactor = Napi::Object::New(env);
+  define(reactor, "start", start, environment);
+  define(reactor, "cancel", cancel, environment);
+  define(reactor, "streamRead", stream_read, environment);
+  define(reactor, "streamWrite", stream_write, environment);
+  define(reactor, "streamWait", stream_wait, environment);
+  const auto method = [&](const char* name, auto function) { reactor.Set(name, function); };
+  method("startSelect", Napi::Function::New<start_select>(env, "startSelect", environment));
+  method("selection", Napi::Function::New<selection>(env, "selection", environment));
+  method("watch", Napi::Function::New<watch>(env, "watch", environment));
+  method("setInterest", Napi::Function::New<set_interest>(env, "setInterest", environment));
+  method("setReferenced", Napi::Function::New<set_referenced>(env, "setReferenced", environment));
+  method("streamOpen", Napi::Function::New<stream_open>(env, "streamOpen", environment));
+  method("streamClose", Napi::Function::New<stream_close>(env, "streamClose", environment));
+  method("streamProgress",
+         Napi::Function::New<stream_progress>(env, "streamProgress", environment));
+  method("close", Napi::Function::New<close>(env, "close", environment));
+  method("statistics", Napi::Function::New<statistics>(env, "statistics", environment));
+  return reactor;
+}
 
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("connect", Napi::Function::New<connect>(env, "connect"));
+  define(exports, "uncaught", uncaught);
+  exports.Set("pendingTransfer", Transfers::kPending);
   export_io(exports);
   export_poller(exports);
 
@@ -145,7 +214,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
                                backend::Backend::kWait,
                                backend::Backend::kTimer,
                                "poll",
-                               "close"};
+                               "close",
+                               "read",
+                               "write"};
   uint32_t index = 0;
   for (const char* name : names) {
     syscalls.Set(index++, name);

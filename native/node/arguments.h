@@ -1,5 +1,5 @@
-// Plain Node-API for calls on hot paths, without the wrapper's bookkeeping. The callers in src/ have validated the arguments;
-// a wrong one yields -1 or null here, never undefined behaviour.
+// Plain Node-API for calls on hot paths, without the wrapper's bookkeeping. The callers in src/
+// have validated the arguments; a wrong one yields -1 or null here, never undefined behaviour.
 #pragma once
 
 #include <napi.h>

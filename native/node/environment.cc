@@ -1,53 +1,50 @@
 #include "node/environment.h"
 
+#include <cerrno>
+
 namespace fdevent::node {
 
 static_assert(sizeof(core::Record) == 3 * sizeof(int32_t),
               "JavaScript reads records as three Int32");
 
-Environment* Environment::create(napi_env env) {
+Environment* Environment::create(napi_env env, napi_value records, napi_value dispatch) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type = napi_int8_array;
+  if (napi_get_typedarray_info(env, records, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array || length < 3) {
+    Napi::TypeError::New(env, "connect(records: Int32Array, dispatch)")
+        .ThrowAsJavaScriptException();
+    return nullptr;
+  }
   auto* environment = new Environment(env);
   // Asynchronous, because libuv's handles are gone only when the loop has run their close
   // callbacks; a worker that ends with an open handle aborts the process.
   napi_async_cleanup_hook_handle handle;
   if (napi_add_async_cleanup_hook(env, on_cleanup, environment, &handle) != napi_ok) {
     delete environment;
+    Napi::Error::New(env, "this environment is ending").ThrowAsJavaScriptException();
     return nullptr;
   }
+  environment->records_ = static_cast<core::Record*>(data);
+  environment->capacity_ = static_cast<int>(length / 3);
+  napi_create_reference(env, records, 1, &environment->records_array_);
+  napi_create_reference(env, dispatch, 1, &environment->dispatch_);
+  napi_async_init(env, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"),
+                  &environment->context_);
   return environment;
 }
 
 void Environment::on_cleanup(napi_async_cleanup_hook_handle handle, void* data) {
   auto* environment = static_cast<Environment*>(data);
   environment->closing_ = true;
-  if (environment->dispatch_) {
-    napi_delete_reference(environment->env_, environment->dispatch_);
-    napi_delete_reference(environment->env_, environment->records_array_);
-    napi_async_destroy(environment->env_, environment->context_);
-  }
+  napi_delete_reference(environment->env_, environment->dispatch_);
+  napi_delete_reference(environment->env_, environment->records_array_);
+  napi_async_destroy(environment->env_, environment->context_);
   environment->driver_.close([environment, handle] {
     delete environment;
     napi_remove_async_cleanup_hook(handle);
   });
-}
-
-void Environment::connect(napi_value records, napi_value dispatch) {
-  const Napi::Env env(env_);
-  void* data = nullptr;
-  size_t length = 0;
-  napi_typedarray_type type = napi_int8_array;
-  if (dispatch_ ||
-      napi_get_typedarray_info(env_, records, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_int32_array) {
-    Napi::Error::New(env, "connect(records, dispatch) is called once, with an Int32Array")
-        .ThrowAsJavaScriptException();
-    return;
-  }
-  records_ = static_cast<core::Record*>(data);
-  capacity_ = static_cast<int>(length / 3);
-  napi_create_reference(env_, records, 1, &records_array_);
-  napi_create_reference(env_, dispatch, 1, &dispatch_);
-  napi_async_init(env_, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"), &context_);
 }
 
 // The first wait opens the poller: importing the library costs no descriptor. What failed for want
@@ -119,6 +116,33 @@ void Environment::set_referenced(core::Slot slot, bool referenced) {
   settle();
 }
 
+int32_t Environment::open_stream(int fd) {
+  const core::Outcome opened = ensure_open();
+  if (opened < 0) {
+    return opened;
+  }
+  const int32_t slot = reactor_.open_stream(fd);
+  if (slot >= 0) {
+    transfers_.open(slot, fd);
+  }
+  settle();
+  return slot;
+}
+
+void Environment::close_stream(core::Slot stream, std::vector<core::Slot>* interrupted) {
+  reactor_.close_stream(stream, interrupted);
+  settle();
+}
+
+int32_t Environment::start_attached(core::Slot stream, Interest interest, double seconds,
+                                    bool referenced) {
+  const int32_t slot = reactor_.is_stream(stream)
+                           ? reactor_.start_attached(stream, interest, seconds, referenced, false)
+                           : core::failed(core::Syscall::close, -EBADF);
+  settle();
+  return slot;
+}
+
 void Environment::cancel(core::Slot slot) {
   reactor_.cancel(slot);
   settle();
@@ -140,19 +164,16 @@ void Environment::settle() {
 void Environment::on_turn() {
   in_turn_ = true;
   persistence_.begin();
-  for (;;) {
-    const int count = reactor_.turn(records_, capacity_);
-    if (!persistence_.first_round()) {
-      persistence_.asked(count > 0);
-    }
-    if (count == 0) {
-      break;
-    }
+  transfers_.begin_turn();
+  int count = reactor_.turn(records_, capacity_);
+  while (count > 0) {
     dispatch(count);
     reactor_.finish_batch();
-    if (closing_ || !(persistence_.again() || (reactor_.urgent() && !persistence_.exhausted()))) {
+    if (closing_ || !persistence_.again(reactor_.urgent())) {
       break;
     }
+    count = reactor_.turn(records_, capacity_);
+    persistence_.asked(count > 0);
   }
   in_turn_ = false;
   if (reactor_.take_moved()) {

@@ -1,5 +1,5 @@
-// One per JavaScript environment (the main thread, each worker): the reactor, its driver, and the
-// border to JavaScript. Nothing is shared between environments.
+// One per JavaScript environment (the main thread, each worker) and instance of the package in it:
+// the reactor, its driver, and the border to JavaScript. Nothing is shared between them.
 #pragma once
 
 #include <napi.h>
@@ -9,17 +9,16 @@
 #include "core/reactor.h"
 #include "node/nested_driver.h"
 #include "node/persistence.h"
+#include "node/transfers.h"
 
 namespace fdevent::node {
 
 class Environment {
  public:
-  // Lives until the environment's cleanup has closed its handles.
-  static Environment* create(napi_env env);
-
-  // JavaScript's side of the border: a batch of records stands in `records`, then `dispatch(count)`
-  // runs.
-  void connect(napi_value records, napi_value dispatch);
+  // A batch of records stands in `records`, an Int32Array, when `dispatch(count)` runs. Lives until
+  // the cleanup of the JavaScript environment has closed its handles. Null, with an exception
+  // pending, where that one is ending.
+  static Environment* create(napi_env env, napi_value records, napi_value dispatch);
 
   int32_t start(int fd, Interest interest, double seconds, bool referenced);
   int32_t start_select(const std::vector<sys::Probe>& members, double seconds, bool referenced,
@@ -29,10 +28,21 @@ class Environment {
   void set_referenced(core::Slot slot, bool referenced);
   void cancel(core::Slot slot);
   void close(int fd, std::vector<core::Slot>* interrupted);
+  // Streams: a slot or a failure; then as Transfers has it.
+  int32_t open_stream(int fd);
+  void close_stream(core::Slot stream, std::vector<core::Slot>* interrupted);
+  int32_t start_attached(core::Slot stream, Interest interest, double seconds, bool referenced);
+  template <typename Call>
+  int32_t transfer(Call&& call) {
+    const int32_t result = call(transfers_);
+    settle();
+    return result;
+  }
+  double progress(core::Slot slot) const { return transfers_.progress(slot); }
   core::Reactor& reactor() { return reactor_; }
 
  private:
-  explicit Environment(napi_env env) : env_(env) {}
+  explicit Environment(napi_env env) : env_(env), transfers_(env) { transfers_.connect(&reactor_); }
 
   core::Outcome ensure_open();
   void on_turn();
@@ -41,7 +51,8 @@ class Environment {
   static void on_cleanup(napi_async_cleanup_hook_handle handle, void* data);
 
   napi_env env_;
-  core::Reactor reactor_;
+  Transfers transfers_;
+  core::Reactor reactor_{&transfers_};
   NestedDriver driver_;
   Persistence persistence_;
   napi_async_context context_ = nullptr;

@@ -12,8 +12,9 @@
 namespace fdevent::node {
 namespace {
 
-// The part of a Uint8Array that arguments 1 to 3 (array, offset, length) name. JavaScript has checked the
-// bounds; they are checked again because a mistake here would be a hole in memory safety.
+// The part of a Uint8Array that arguments 1 to 3 (array, offset, length) name. JavaScript has
+// checked the bounds; they are checked again because a mistake here would be a hole in memory
+// safety.
 bool get_span(const Arguments& arguments, uint8_t** start, size_t* length) {
   size_t available = 0;
   uint8_t* memory = arguments.bytes(1, &available);
@@ -70,8 +71,8 @@ napi_value send(napi_env env, napi_callback_info info) {
 napi_value accept(napi_env env, napi_callback_info info) {
   const int fd = Arguments(env, info).integer(0);
   return to_number(env, sys::retry([fd] {
-    return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  }));
+                     return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                   }));
 }
 
 // (fd) -> descriptor or -errno
@@ -105,8 +106,8 @@ napi_value set_non_blocking(napi_env env, napi_callback_info info) {
     return to_number(env, flags);
   }
   const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-  return to_number(
-      env, wanted == flags ? 0 : sys::call([&] { return ::fcntl(fd, F_SETFL, wanted); }));
+  return to_number(env,
+                   wanted == flags ? 0 : sys::call([&] { return ::fcntl(fd, F_SETFL, wanted); }));
 }
 
 // (fd) -> SO_ERROR >= 0, or -errno
@@ -114,8 +115,7 @@ napi_value socket_error(napi_env env, napi_callback_info info) {
   const int fd = Arguments(env, info).integer(0);
   int error = 0;
   socklen_t size = sizeof error;
-  const int got =
-      sys::call([&] { return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); });
+  const int got = sys::call([&] { return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); });
   return to_number(env, got < 0 ? got : error);
 }
 

@@ -13,7 +13,7 @@ class Persistence {
   // ready one. Measured in a chain of 100 socket pairs, more than 16 gains nothing.
   static constexpr int kMaxRounds = 16;
 
-  // Called for each turn that begins in libuv.
+  // Called when libuv hands over.
   void begin() {
     rounds_ = 1;
     if (appetite_ == 0 && ++declined_ == kTrial) {
@@ -22,17 +22,16 @@ class Persistence {
     }
   }
 
-  // After a batch: ask once more?
-  bool again() const { return rounds_ <= appetite_ && rounds_ < kMaxRounds; }
+  // After a batch: is it worth asking once more? `certain`: something waits already.
+  bool again(bool certain) const {
+    return rounds_ < kMaxRounds && (certain || rounds_ <= appetite_);
+  }
 
   // What asking once more brought.
   void asked(bool found) {
     ++rounds_;
     appetite_ = found ? kMaxRounds : appetite_ / 2;
   }
-
-  bool first_round() const { return rounds_ == 1; }
-  bool exhausted() const { return rounds_ >= kMaxRounds; }
 
  private:
   static constexpr int kTrial = 32;

@@ -15,9 +15,9 @@ namespace {
 using core::SyncPoller;
 using core::Wait;
 
-// Beside the waker's descriptor, a word in memory that all threads share: how many are using the descriptor at this moment,
-// and, as its sign, whether the poller is closed. Without it a notification might write to a number that means something else
-// by then.
+// Beside the waker's descriptor, a word in memory that all threads share: how many are using the
+// descriptor at this moment, and, as its sign, whether the poller is closed. Without it a
+// notification might write to a number that means something else by then.
 class Gate {
  public:
   explicit Gate(int32_t* word) : word_(word) {}
@@ -43,7 +43,8 @@ class Gate {
   int32_t* word_;
 };
 
-// Both arrays lie in SharedArrayBuffers, which nobody can detach, and are kept alive by the references.
+// Both arrays lie in SharedArrayBuffers, which nobody can detach, and are kept alive by the
+// references.
 struct Handle {
   napi_env env;
   std::unique_ptr<SyncPoller> poller;
@@ -84,8 +85,12 @@ napi_value open(napi_env env, napi_callback_info info) {
   if (opened < 0) {
     return to_number(env, opened);
   }
-  auto* handle = new Handle{env, std::move(poller), reinterpret_cast<SyncPoller::Ready*>(events),
-                            static_cast<int>(length / 2), Gate(gate), {}};
+  auto* handle = new Handle{env,
+                            std::move(poller),
+                            reinterpret_cast<SyncPoller::Ready*>(events),
+                            static_cast<int>(length / 2),
+                            Gate(gate),
+                            {}};
   for (size_t i = 0; i < 2; ++i) {
     napi_create_reference(env, arguments.values[i], 1, &handle->references[i]);
   }

@@ -14,14 +14,19 @@ inline constexpr Readiness kPriority = 4;
 inline constexpr Readiness kHangup = 8;
 inline constexpr Readiness kError = 16;
 
-// What a caller asks for, in the same bits. The kernel reports hangup and error whether asked or not; who
-// names them in the interest asks for poll(2)'s answer, who does not for select(2)'s.
+// Between backend and core only: the other side has shut down its sending half. To select(2) and
+// poll(2) that is plain readability; a stream must know that reading short does not mean there is
+// nothing more.
+inline constexpr Readiness kReadEnd = 32;
+
+// What a caller asks for, in the same bits. The kernel reports hangup and error whether asked or
+// not; who names them in the interest asks for poll(2)'s answer, who does not for select(2)'s.
 using Interest = uint32_t;
 inline constexpr Interest kAnyway = kHangup | kError;
 
 // What of `interest` select(2) would report for a descriptor in this state (Linux fs/select.c:
-// POLLIN_SET, POLLOUT_SET, POLLEX_SET): a hangup is readable but not writable, an error is both, and
-// only out-of-band data is exceptional.
+// POLLIN_SET, POLLOUT_SET, POLLEX_SET): a hangup is readable but not writable, an error is both,
+// and only out-of-band data is exceptional.
 constexpr Interest selected(Readiness ready, Interest interest) {
   Interest answer = ready & kPriority;
   if (ready & (kReadable | kHangup | kError)) {

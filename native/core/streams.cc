@@ -1,0 +1,146 @@
+// Streams: one edge-triggered registration, and a memory of what it reported, shared by the waits
+// attached to it.
+//
+// The kernel speaks up only when something new has come, so nothing may be forgotten that it has
+// said, and nothing believed longer than it is so. What it said is kept until a call that would
+// have blocked disproves it; a read that returned less than it was asked disproves it, too, unless
+// the end may stand behind it (see Reactor::ending).
+#include <cerrno>
+
+#include "core/reactor.h"
+
+namespace fdevent::core {
+namespace {
+
+constexpr Interest kEverything = kReadable | kWritable | kPriority | kHangup | kError | kReadEnd;
+
+}  // namespace
+
+int32_t Reactor::open_stream(int fd) {
+  const Slot slot = take(fd, kEverything, false, Wait::Kind::stream);
+  // Nothing is known yet, so everything is worth an attempt.
+  slots_[slot].ready = kReadable | kWritable | kPriority;
+  const Outcome outcome = enlist(slot);
+  fail_vanished();
+  if (outcome < 0) {
+    withdraw(slot);
+    return outcome;
+  }
+  return slot;
+}
+
+bool Reactor::is_stream(Slot stream) const {
+  return slots_.holds(stream) && slots_[stream].kind == Wait::Kind::stream &&
+         slots_[stream].state == Wait::State::pending;
+}
+
+bool Reactor::queued(Slot stream, Interest interest) const {
+  for (Slot slot = slots_[stream].owner; slot != kNoSlot; slot = slots_[slot].next) {
+    if (slots_[slot].transfers && slots_[slot].interest == interest) {
+      return true;
+    }
+  }
+  return false;
+}
+
+int32_t Reactor::start_attached(Slot stream, Interest interest, double seconds, bool referenced,
+                                bool transfers) {
+  const int fd = slots_[stream].fd;
+  const Slot slot = take(fd, interest, referenced, Wait::Kind::attached);
+  slots_[slot].transfers = transfers;
+  // In the order in which they came, which is the order in which bytes are written.
+  Slot last = kNoSlot;
+  for (Slot at = slots_[stream].owner; at != kNoSlot; at = slots_[at].next) {
+    last = at;
+  }
+  (last == kNoSlot ? slots_[stream].owner : slots_[last].next) = slot;
+  slots_[slot].previous = last;
+  slots_[slot].owner = stream;
+  Outcome outcome = 0;
+  if (!transfers && (seconds == 0 || promising(stream, interest))) {
+    const int ready = sys::probe(fd, interest);
+    if (ready < 0) {
+      outcome = failed(Syscall::poll, ready);
+    } else {
+      slots_[stream].ready =
+          (slots_[stream].ready & ~(interest | kAnyway)) | static_cast<Readiness>(ready);
+      outcome = static_cast<Outcome>(answer(static_cast<Readiness>(ready), interest));
+    }
+  }
+  if (outcome > 0 || (outcome == 0 && seconds == 0)) {
+    complete(slot, outcome, fd);
+    return slot;
+  }
+  if (outcome == 0) {
+    outcome = schedule(slot, seconds);
+  }
+  if (outcome < 0) {
+    withdraw(slot);
+    return outcome;
+  }
+  return slot;
+}
+
+void Reactor::on_stream(Slot stream, Readiness ready) {
+  slots_[stream].ready |= ready;
+  for (Slot slot = slots_[stream].owner; slot != kNoSlot;) {
+    const Slot next = slots_[slot].next;
+    const Outcome outcome = attempt(slot, ready);
+    if (outcome != 0) {
+      complete(slot, outcome, slots_[slot].fd);
+    }
+    slot = next;
+  }
+}
+
+Outcome Reactor::attempt(Slot slot, Readiness ready) {
+  const Wait& wait = slots_[slot];
+  if (!wait.transfers) {
+    return static_cast<Outcome>(answer(ready, wait.interest));
+  }
+  // An earlier one on the list may have used up what was reported.
+  return promising(wait.owner, wait.interest) ? transfers_->perform(slot) : 0;
+}
+
+// Takes an attached wait off its stream's list; others are not on one.
+void Reactor::detach(Slot slot) {
+  Wait& wait = slots_[slot];
+  if (wait.kind != Wait::Kind::attached || wait.owner == kNoSlot) {
+    return;
+  }
+  (wait.previous == kNoSlot ? slots_[wait.owner].owner : slots_[wait.previous].next) = wait.next;
+  if (wait.next != kNoSlot) {
+    slots_[wait.next].previous = wait.previous;
+  }
+  wait.next = wait.previous = wait.owner = kNoSlot;
+}
+
+void Reactor::interrupt_stream(Slot stream, std::vector<Slot>* interrupted) {
+  while (slots_[stream].owner != kNoSlot) {
+    const Slot slot = slots_[stream].owner;
+    interrupted->push_back(slot);
+    withdraw(slot);
+  }
+}
+
+void Reactor::close_stream(Slot stream, std::vector<Slot>* interrupted) {
+  interrupt_stream(stream, interrupted);
+  withdraw(stream);
+}
+
+int32_t Reactor::start_finished(Slot stream, Outcome outcome, bool referenced) {
+  const int fd = slots_[stream].fd;
+  const Slot slot = take(fd, 0, referenced, Wait::Kind::attached);
+  complete(slot, outcome, fd);
+  return slot;
+}
+
+// The descriptor is gone: the stream stays, for its owner to close, and refuses all further waits.
+void Reactor::fail_stream(Slot stream, Outcome outcome) {
+  while (slots_[stream].owner != kNoSlot) {
+    complete(slots_[stream].owner, outcome, slots_[stream].fd);
+  }
+  slots_[stream].state = Wait::State::completed;
+}
+
+}  // namespace fdevent::core

@@ -1,0 +1,71 @@
+// Reads and writes of streams, performed where the event arrives: data is in the caller's buffer
+// before JavaScript runs, so a read costs one crossing.
+#pragma once
+
+#include <napi.h>
+
+#include <vector>
+
+#include "core/reactor.h"
+
+namespace fdevent::node {
+
+class Transfers : public core::Transfers {
+ public:
+  explicit Transfers(napi_env env) : env_(env) {}
+  void connect(core::Reactor* reactor) { reactor_ = reactor; }
+
+  // Learns how the stream's descriptor may be used without ever blocking the thread, and without
+  // changing its flags.
+  void open(core::Slot stream, int fd);
+
+  // Reads into, or writes from, a Uint8Array. Returns
+  //   >= 0          done at once: that many bytes
+  //   <= kPending   kPending - slot: to be done
+  //   otherwise     a failure
+  // JavaScript keeps the array alive while it is to be done.
+  static constexpr int32_t kPending = -(1 << 20);
+  int32_t read(core::Slot stream, napi_value array, double seconds, bool referenced);
+  int32_t write(core::Slot stream, napi_value array, double seconds, bool referenced);
+
+  // How much of a write has gone.
+  double progress(core::Slot slot) const;
+
+  // A loop of transfers that never has to wait must come to an end of its turn, too.
+  void begin_turn() { immediate_ = 0; }
+
+  core::Outcome perform(core::Slot slot) override;
+
+ private:
+  static constexpr int kImmediate = 64;
+
+  struct Stream {
+    int fd = -1;
+    bool socket = false;    // MSG_DONTWAIT does it
+    bool blocking = false;  // no O_NONBLOCK and no socket: ask poll(2) before every call
+    bool empties = false;   // a read that returns less than it was asked has emptied it
+  };
+  struct Operation {
+    core::Slot stream = core::kNoSlot;
+    bool writing = false;
+    size_t done = 0;
+    // Weak, and left in the slot for the next operation there: making a reference is dear, and most
+    // loops use one array again and again.
+    napi_ref array = nullptr;
+  };
+
+  int32_t begin(core::Slot stream, napi_value array, bool writing, double seconds, bool referenced);
+  core::Outcome transfer(core::Slot stream, Operation* operation, napi_value array);
+  core::Outcome read_once(core::Slot stream, uint8_t* start, size_t length);
+  core::Outcome write_all(core::Slot stream, const uint8_t* start, size_t length, size_t* done);
+  int attempt_write(const Stream& stream, const uint8_t* start, size_t length);
+  void remember(napi_ref* kept, napi_value array);
+
+  napi_env env_;
+  core::Reactor* reactor_ = nullptr;
+  std::vector<Stream> streams_;        // by slot
+  std::vector<Operation> operations_;  // by slot; an entry counts while its wait does
+  int immediate_ = 0;
+};
+
+}  // namespace fdevent::node

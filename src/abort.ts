@@ -1,0 +1,45 @@
+import { binding } from './binding.js'
+
+// One listener for each signal, whatever the number of waits: a thousand waits under one signal would otherwise mean a thousand
+// listeners, each added and removed by walking all of them, and Node's warning about a leak.
+const subscribed = new WeakMap<AbortSignal, Set<() => void>>()
+
+/** Has `act` called when the signal is aborted, until the function returned is. */
+export function onAbort(signal: AbortSignal, act: () => void): () => void {
+  let acts = subscribed.get(signal)
+  if (acts === undefined) {
+    acts = new Set()
+    subscribed.set(signal, acts)
+  }
+  const all = acts
+  if (all.size === 0) listen(signal, all)
+  // A wrapper, so that the same function may be there twice.
+  const entry = (): void => act()
+  all.add(entry)
+  return () => {
+    if (all.delete(entry) && all.size === 0) unlisten(signal)
+  }
+}
+
+const handlers = new WeakMap<AbortSignal, () => void>()
+
+function listen(signal: AbortSignal, acts: Set<() => void>): void {
+  const handler = (): void => {
+    // One may end another, which must then not be told.
+    for (const act of [...acts]) if (acts.delete(act)) act()
+  }
+  signal.addEventListener('abort', handler, { once: true })
+  handlers.set(signal, handler)
+}
+
+function unlisten(signal: AbortSignal): void {
+  const handler = handlers.get(signal)
+  if (handler === undefined) return
+  handlers.delete(signal)
+  try {
+    signal.removeEventListener('abort', handler)
+  } catch (error) {
+    // A signal of the program's own making: its fault must cost no other wait of the batch.
+    binding.uncaught(error)
+  }
+}
