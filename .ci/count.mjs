@@ -15,7 +15,8 @@ for (const name of readdirSync(folder).filter((name) => name.endsWith('.json')))
 }
 
 const native = join(folder, 'native.txt')
-const counts = existsSync(native) && /test cases: *\d+ *\| *(\d+) passed *\| *(\d+) failed/.exec(readFileSync(native, 'utf8'))
+const counts =
+  existsSync(native) && /test cases: *\d+ *\| *(\d+) passed *\| *(\d+) failed/.exec(readFileSync(native, 'utf8'))
 if (counts) {
   console.log(`native: ${counts[1]} passed, ${counts[2]} failed`)
   passed += Number(counts[1])

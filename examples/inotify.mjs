@@ -16,7 +16,7 @@ while (await readable(fd, 0.3)) {
   const count = read(fd, buffer)
   const view = new DataView(buffer.buffer, 0, count)
   // struct inotify_event: int wd; uint32_t mask, cookie, len; char name[len]
-  for (let at = 0; at < count; ) {
+  for (let at = 0; at < count;) {
     const length = view.getUint32(at + 12, true)
     const name = new TextDecoder().decode(buffer.subarray(at + 16, at + 16 + length)).replace(/\0+$/, '')
     console.log('created:', name)

@@ -107,7 +107,7 @@ export function failure(outcome: number, fd: number): FdError {
 
 function load(): Binding {
   try {
-    return createRequire(import.meta.url)('../build/Release/fdevent.node')
+    return createRequire(import.meta.url)('../build/Release/fdevent.node') as Binding
   } catch (cause) {
     const platform = `${process.platform} ${process.arch}`
     throw new Error(

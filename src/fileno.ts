@@ -45,7 +45,7 @@ interface ObjectWithFd {
 }
 
 function fromObject(target: ObjectWithFd): number | undefined {
-  if (typeof target.fileno === 'function') return open(target.fileno())
+  if (hasFileno(target)) return open(target.fileno())
   // null: a stream of node:fs before it opened and after it closed.
   if (typeof target.fd === 'number' || target.fd === null) return open(target.fd)
   // Sockets of node:net keep their descriptor on the handle, and lose the handle when they close. Where the
@@ -53,6 +53,10 @@ function fromObject(target: ObjectWithFd): number | undefined {
   const handle = handleOf(target)
   if (handle === null) return open(-1)
   return handle === undefined ? undefined : typeof handle.fd === 'number' ? open(handle.fd) : undefined
+}
+
+function hasFileno(target: ObjectWithFd): target is { fileno(): unknown } {
+  return typeof target.fileno === 'function'
 }
 
 function handleOf(target: ObjectWithFd): { fd?: unknown } | null | undefined {
@@ -63,7 +67,9 @@ function handleOf(target: ObjectWithFd): { fd?: unknown } | null | undefined {
 }
 
 function open(fd: unknown): number {
-  if (fd === null || fd === -1) throw badDescriptor('fileno', -1, 'not open yet, or closed already')
+  // Node's handles say -1, or libuv's negated EBADF before their first use.
+  if (fd === null || (Number.isInteger(fd) && (fd as number) < 0))
+    throw badDescriptor('fileno', -1, 'not open yet, or closed already')
   return checked(fd)
 }
 

@@ -39,19 +39,20 @@ struct Waited {
 };
 
 // The members, with their contract:
-//   int open()                                     0 or -errno; call once, before anything else
-//   int replace(Backend&& fresh)                   takes over another's registrations under the
-//   same fd() int fd() const                                 the kernel object itself, pollable by
-//   another loop bool owns(int fd) const                        one of the backend's own
-//   descriptors int add(int fd, Interest, Trigger, Tag)        -EEXIST where it is registered
-//   already int modify(int fd, Interest, Trigger, Tag)     -ENOENT where it is not; re-arms, and
-//   looks afresh int remove(int fd)                             -ENOENT where it is not int
-//   set_timer(Nanoseconds)                     absolute; replaces the former; kNever stops it int
-//   enable_wake()                              the descriptor to give to wake(), or -errno static
-//   int wake(int)                           any thread: the present or the next wait returns Waited
-//   wait(Event*, int capacity, Nanoseconds) a span; 0 asks without blocking, kNever blocks static
-//   constexpr const char* kName, and kCreate, kControl, kWait, kTimer: the system calls' names, for
-//   error messages
+//   int open()                                  0 or -errno; call once, before anything else
+//   int replace(Backend&& fresh)                takes over another's registrations under the same fd()
+//   int join(int outer) const                   registers fd() with another poller of the same kind
+//   int fd() const                              the kernel object itself, pollable by another loop
+//   bool owns(int fd) const                     one of the backend's own descriptors
+//   int add(int fd, Interest, Trigger, Tag)     -EEXIST where it is registered already
+//   int modify(int fd, Interest, Trigger, Tag)  -ENOENT where it is not; re-arms, and looks afresh
+//   int remove(int fd)                          -ENOENT where it is not
+//   int set_timer(Nanoseconds)                  absolute; replaces the former; kNever stops it
+//   int enable_wake()                           the descriptor to give to wake(), or -errno
+//   static int wake(int)                        any thread: the present or the next wait returns
+//   Waited wait(Event*, int, Nanoseconds)       a span; 0 asks without blocking, kNever blocks
+//   static constexpr const char* kName, and kCreate, kControl, kWait, kTimer: the system calls'
+//   names, for error messages
 template <typename B, typename = void>
 struct is_backend : std::false_type {};
 
@@ -60,6 +61,7 @@ struct is_backend<
     B, std::enable_if_t<
            std::is_same_v<decltype(&B::open), int (B::*)()> &&
            std::is_same_v<decltype(&B::replace), int (B::*)(B&&)> &&
+           std::is_same_v<decltype(&B::join), int (B::*)(int) const> &&
            std::is_same_v<decltype(&B::fd), int (B::*)() const> &&
            std::is_same_v<decltype(&B::owns), bool (B::*)(int) const> &&
            std::is_same_v<decltype(&B::add), int (B::*)(int, Interest, Trigger, Tag)> &&

@@ -91,6 +91,13 @@ int Backend::replace(Backend&& fresh) {
   return 0;
 }
 
+int Backend::join(int outer) const {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = epoll_.get();
+  return sys::call([&] { return epoll_ctl(outer, EPOLL_CTL_ADD, epoll_.get(), &event); });
+}
+
 bool Backend::owns(int fd) const {
   return fd == epoll_.get() || fd == timer_.get() || fd == wake_.get();
 }

@@ -208,21 +208,27 @@ const std::vector<sys::Probe>* Reactor::selection(Slot head) const {
 }
 
 Outcome Reactor::schedule(Slot slot, double seconds) {
-  const sys::Nanoseconds deadline = sys::deadline_after(seconds, sys::monotonic_now());
+  const sys::Nanoseconds now = sys::monotonic_now();
+  const sys::Nanoseconds deadline = sys::deadline_after(seconds, now);
   if (deadline == sys::kNever) {
     return 0;
   }
   // A later deadline than the one programmed needs no call: when that one comes, the timer is set
-  // anew.
-  if (deadline < programmed_) {
-    const int set = lanes_[0]->backend().set_timer(deadline);
+  // anew. Unless it has come already, and its event was lost with a timer that the program closed.
+  if (deadline < programmed_ || programmed_ <= now) {
+    const Outcome set = program(std::min(deadline, deadlines_.earliest()));
     if (set < 0) {
-      return failed(Syscall::timer, set);
+      return set;
     }
-    programmed_ = deadline;
   }
   deadlines_.add(slot, deadline);
   return 0;
+}
+
+Outcome Reactor::program(sys::Nanoseconds time) {
+  const int set = lanes_[0]->backend().set_timer(time);
+  programmed_ = set < 0 ? sys::kNever : time;
+  return set < 0 ? failed(Syscall::timer, set) : 0;
 }
 
 // Takes back a wait or a watch of which the caller gets no record.
@@ -253,6 +259,7 @@ void Reactor::cancel(Slot slot) {
   }
   if (slots_[slot].state == Wait::State::completed) {
     unreference(slot);  // its record is on the way, and frees the slot
+    slots_[slot].abandoned = true;
     return;
   }
   withdraw(slot);
@@ -270,6 +277,7 @@ void Reactor::close(int fd, std::vector<Slot>* interrupted) {
     if (concerned) {
       interrupted->push_back(record.slot);
       unreference(record.slot);
+      slots_[record.slot].abandoned = true;
     }
   }
   for (const auto& lane : lanes_) {
@@ -398,12 +406,14 @@ Reactor::Statistics Reactor::statistics() {
   for (Slot slot = 0; slots_.within(slot); ++slot) {
     const Wait& wait = slots_[slot];
     const bool member = wait.kind == Wait::Kind::once && wait.owner != kNoSlot;
-    statistics.waits += wait.ends() && wait.state != Wait::State::free && !member;
+    statistics.waits +=
+        wait.ends() && wait.state != Wait::State::free && !member && !wait.abandoned;
     statistics.watches += wait.is_watch() && wait.state == Wait::State::pending;
     statistics.streams += wait.kind == Wait::Kind::stream;
   }
   for (size_t i = 0; i < delivered_; ++i) {
-    statistics.waits -= slots_[done_[i].slot].ends();
+    const Wait& wait = slots_[done_[i].slot];
+    statistics.waits -= wait.ends() && !wait.abandoned;
   }
   statistics.timed = static_cast<int>(deadlines_.size());
   for (const auto& lane : lanes_) {

@@ -44,6 +44,8 @@ class Reactor {
   Outcome open();
   bool is_open() const { return !lanes_.empty(); }
   int fd() const { return lanes_[0]->backend().fd(); }
+  // Registers the poller with another of its kind.
+  int join(int outer) const { return lanes_[0]->backend().join(outer); }
 
   // Starts a wait; `seconds` >= 0, infinity for no deadline, 0 for the present state. Returns the
   // slot that its record will name, or a failure. The outcome is answer(readiness, interest).
@@ -137,6 +139,7 @@ class Reactor {
   int nest(size_t lane);
   Registry& lane_of(Slot slot) { return *lanes_[slots_[slot].lane]; }
   Outcome schedule(Slot slot, double seconds);
+  Outcome program(sys::Nanoseconds time);
   void withdraw(Slot slot);
 
   void complete(Slot slot, Outcome outcome, int fd);

@@ -43,6 +43,7 @@ struct Wait {
   uint8_t records = 0;      // a watch: how many are on their way
   bool listed = false;      // on its descriptor's list
   bool referenced = false;  // keeps the event loop alive
+  bool abandoned = false;   // completed, and cancelled before its record was handed over
   bool transfers = false;   // attached: has something to read or write as soon as it can
 };
 

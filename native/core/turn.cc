@@ -100,10 +100,9 @@ void Reactor::expire() {
   }
   overdue_ = deadlines_.earliest() <= now;
   if (!overdue_ && !deadlines_.empty()) {
-    programmed_ = deadlines_.earliest();
-    const int set = lanes_[0]->backend().set_timer(programmed_);
+    const Outcome set = program(deadlines_.earliest());
     if (set < 0) {
-      fail_all(failed(Syscall::timer, set));
+      fail_all(set);
     }
   }
 }

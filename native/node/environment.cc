@@ -63,7 +63,9 @@ core::Outcome Environment::ensure_open() {
   if (closing_ || napi_get_uv_event_loop(env_, &loop) != napi_ok) {
     return core::failed(core::Syscall::create, -ECANCELED);
   }
-  const int driven = driver_.open(loop, reactor_.fd(), [this] { on_turn(); });
+  const int driven = driver_.open(
+      loop, reactor_.fd(), [this] { on_turn(); },
+      [this](int outer) { return reactor_.join(outer); });
   if (driven < 0) {
     return core::failed(core::Syscall::create, driven);
   }

@@ -12,8 +12,9 @@ uv_handle_t* base(const Handle& handle) {
 
 }  // namespace
 
-int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn) {
+int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn, Join join) {
   on_turn_ = std::move(on_turn);
+  join_ = std::move(join);
 
   poll_.reset(static_cast<uv_poll_t*>(::operator new(uv_handle_size(UV_POLL))));
   const int polled = uv_poll_init(loop, poll_.get(), fd);
@@ -36,9 +37,15 @@ int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn) {
 int NestedDriver::watch() {
   // A status below 0 stands for EPOLLERR, which a poller's descriptor never reports; the turn would
   // find out by itself in any case.
-  return uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
+  const int started = uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
     static_cast<NestedDriver*>(handle->data)->on_turn_();
   });
+  // libuv itself would do it only before it sleeps next, and abort the process if by then the
+  // program had made a cycle of pollers (by waiting for libuv's own, say). Joined now, it is the
+  // program's attempt that the kernel refuses; libuv finds the registration there and keeps it. A
+  // failure is libuv's to find.
+  static_cast<void>(join_(uv_backend_fd(poll_->loop)));
+  return started;
 }
 
 void NestedDriver::watch_again() {

@@ -13,10 +13,12 @@ namespace fdevent::node {
 class NestedDriver {
  public:
   using Callback = std::function<void()>;
+  // Registers the poller with libuv's own, given by its descriptor.
+  using Join = std::function<int(int)>;
 
   // `on_turn` runs on the loop's thread whenever `fd` is readable, and once per loop iteration
   // after request_turn(). Returns 0 or a negated errno.
-  int open(uv_loop_t* loop, int fd, Callback on_turn);
+  int open(uv_loop_t* loop, int fd, Callback on_turn, Join join);
 
   // Without a kernel event: the loop does not sleep before the next turn.
   void request_turn(bool wanted);
@@ -44,6 +46,7 @@ class NestedDriver {
   Owned<uv_poll_t> poll_;
   Owned<uv_idle_t> idle_;
   Callback on_turn_;
+  Join join_;
   Callback closed_;
   int open_handles_ = 0;
   bool referenced_ = false;

@@ -15,8 +15,7 @@ struct Probe {
   Readiness ready;  // out
 };
 
-// Fills `ready` of every probe. Returns 0, or a negated errno: EBADF where one descriptor is not
-// open, and
+// Fills `ready` of every probe. Returns 0, or a negated errno: EBADF where one descriptor is not open;
 // `*culprit` is then its index.
 int probe(Probe* probes, size_t count, size_t* culprit);
 

@@ -34,6 +34,7 @@ const c = {
   timerfd_create: libc.func('int timerfd_create(int clock, int flags)'),
   timerfd_settime: libc.func('int timerfd_settime(int fd, int flags, const int64_t *setting, void *old)'),
   inotify_init1: libc.func('int inotify_init1(int flags)'),
+  inotify_add_watch: libc.func('int inotify_add_watch(int fd, const char *path, uint32_t mask)'),
   epoll_create1: libc.func('int epoll_create1(int flags)'),
   epoll_ctl: libc.func('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)'),
   poll: libc.func('int poll(_Inout_ pollfd *fds, uint64_t count, int timeout)'),
@@ -110,10 +111,10 @@ export function udpSocket(): { fd: number; port: number } {
 }
 
 /** A listening, non-blocking TCP socket on loopback, and its port. */
-export function tcpListener(): { fd: number; port: number } {
+export function tcpListener(backlog = 128): { fd: number; port: number } {
   const fd = tcpSocket()
   check('bind', c.bind(fd, inet(0), 16))
-  check('listen', c.listen(fd, 128))
+  check('listen', c.listen(fd, backlog))
   return { fd, port: portOf(fd) }
 }
 
@@ -222,6 +223,9 @@ export function timerfd(seconds: number): number {
   return fd
 }
 export const inotify = (): number => check('inotify_init1', c.inotify_init1(O.NONBLOCK | O.CLOEXEC))
+/** Reports files created in the directory `path`. */
+export const inotifyWatch = (fd: number, path: string): void =>
+  void check('inotify_add_watch', c.inotify_add_watch(fd, path, 0x100))
 export const epoll = (): number => check('epoll_create1', c.epoll_create1(O.CLOEXEC))
 /** Adds `fd` to an epoll for reading. */
 export function epollAdd(epollFd: number, fd: number): void {
