@@ -8,6 +8,7 @@
       "target_name": "fdevent",
       "sources": [
         "native/sys/probe.cc",
+        "native/sys/process_fd.cc",
         "native/backend/<(fdevent_backend).cc",
         "native/core/registry.cc",
         "native/core/reactor.cc",

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import { binding } from './binding.js'
 
 // One listener for each signal, whatever the number of waits: a thousand waits under one signal would otherwise mean a thousand
@@ -21,23 +22,20 @@ export function onAbort(signal: AbortSignal, act: () => void): () => void {
   }
 }
 
-const handlers = new WeakMap<AbortSignal, () => void>()
+const subscriptions = new WeakMap<AbortSignal, Disposable>()
 
 function listen(signal: AbortSignal, acts: Set<() => void>): void {
-  const handler = (): void => {
+  // Not addEventListener: another listener of the program's could keep the event from this one by stopping its propagation.
+  const subscription = addAbortListener(signal, () => {
     // One may end another, which must then not be told.
     for (const act of [...acts]) if (acts.delete(act)) act()
-  }
-  signal.addEventListener('abort', handler, { once: true })
-  handlers.set(signal, handler)
+  })
+  subscriptions.set(signal, subscription)
 }
 
 function unlisten(signal: AbortSignal): void {
-  const handler = handlers.get(signal)
-  if (handler === undefined) return
-  handlers.delete(signal)
   try {
-    signal.removeEventListener('abort', handler)
+    subscriptions.get(signal)?.[Symbol.dispose]()
   } catch (error) {
     // A signal of the program's own making: its fault must cost no other wait of the batch.
     binding.uncaught(error)

@@ -42,6 +42,11 @@ export interface Binding {
   isNonBlocking(fd: number): number
   setNonBlocking(fd: number, on: boolean): number
   socketError(fd: number): number
+  /** 0 for reading, 1 for writing, 2 for both. */
+  accessMode(fd: number): number
+  endSending(fd: number): number
+  openProcess(pid: number): number
+  readonly openProcessName: string
   pipe(fds: Int32Array): number
   socketpair(fds: Int32Array): number
 }

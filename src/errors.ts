@@ -24,6 +24,8 @@ export class FdError extends Error {
   readonly syscall: string
   /** The descriptor at fault; -1 where no single one is. */
   readonly fd: number
+  /** Of a write by `AsyncFd`: how many bytes had gone before. */
+  bytesWritten?: number
 
   constructor(errno: number, syscall: string, fd: number, reason?: string) {
     const negated = -Math.abs(errno)
@@ -53,6 +55,8 @@ export function badDescriptor(syscall: string, fd: number, reason: string): FdEr
 export class AbortError extends Error {
   override readonly name = 'AbortError'
   readonly code = 'ABORT_ERR'
+  /** Of a write by `AsyncFd`: how many bytes had gone before. */
+  bytesWritten?: number
 
   constructor(cause: unknown) {
     super('The wait was aborted', { cause })

@@ -107,6 +107,32 @@ export function pending<T>(
   return promise
 }
 
+/** The promise of a transfer, from what streamRead or streamWrite returned. */
+export function transferred(result: number, fd: number, ending: Ending): Promise<number> {
+  if (result >= 0) return Promise.resolve(result)
+  if (result > binding.pendingTransfer) return Promise.reject(failure(result, fd))
+  const promise = new Promise<number>(capture as never)
+  keep(binding.pendingTransfer - result, resolveCaptured, rejectCaptured, ending)
+  return promise
+}
+
+/** The same, ended by a signal. */
+export function abortableTransfer(
+  begin: () => number,
+  fd: number,
+  ending: Ending,
+  signal: AbortSignal,
+): Promise<number> {
+  if (signal.aborted) return Promise.reject(new AbortError(signal.reason))
+  let slot = -1
+  ending.release = onAbort(signal, () => abort(slot, signal))
+  const result = begin()
+  slot = binding.pendingTransfer - result
+  // Done or failed at once: nobody will release it.
+  if (result > binding.pendingTransfer) ending.release()
+  return transferred(result, fd, ending)
+}
+
 function abort(slot: number, signal: AbortSignal): void {
   const error = new AbortError(signal.reason)
   const reject = rejects[slot] as Reject
@@ -146,12 +172,14 @@ export function beforeClose(fd: number, end: () => void): () => void {
 }
 
 /** Rejects waits that the addon has ended because their descriptor closes. */
-export function interrupt(slots: number[], fd: number): void {
-  for (const slot of slots) if (rejects[slot] !== undefined) fail(slot, closedError(fd))
-}
-
-function closedError(fd: number): FdError {
-  return badDescriptor('close', fd, 'closed while a wait was pending')
+export function interrupt(slots: number[], fd: number, signal?: AbortSignal): void {
+  for (const slot of slots) {
+    if (rejects[slot] === undefined) continue
+    fail(
+      slot,
+      signal?.aborted ? new AbortError(signal.reason) : badDescriptor('close', fd, 'closed while a wait was pending'),
+    )
+  }
 }
 
 export function statistics(): Statistics {
@@ -165,7 +193,7 @@ function keep(slot: number, resolve: Resolve, reject: Reject, ending: Ending | u
   endings[slot] = ending
 }
 
-function fail(slot: number, error: FdError): void {
+function fail(slot: number, error: FdError | AbortError): void {
   const reject = rejects[slot] as Reject
   endings[slot]?.explain?.(error, slot)
   forget(slot)

@@ -48,6 +48,9 @@ void Reactor::on_event(Registry& lane, const backend::Event& event) {
     const Readiness ready = answer(event.ready, wait.interest);
     if (!ready) {
       slot = wait.next;
+    } else if (wait.kind == Wait::Kind::stream) {
+      on_stream(slot, ready);
+      return;  // exclusive and edge-triggered: nothing else to tell, and nothing to arm
     } else if (wait.owner != kNoSlot) {
       complete_select(wait.owner, &event, fd);
       slot = lane.first(fd);
@@ -55,9 +58,6 @@ void Reactor::on_event(Registry& lane, const backend::Event& event) {
       const Slot next = wait.next;
       complete(slot, static_cast<Outcome>(ready), fd);
       slot = next;
-    } else if (wait.kind == Wait::Kind::stream) {
-      on_stream(slot, ready);
-      return;  // exclusive and edge-triggered: nothing else to tell, and nothing to arm
     } else {
       report(slot, ready);
       slot = wait.next;

@@ -8,6 +8,7 @@
 
 #include "node/arguments.h"
 #include "sys/call.h"
+#include "sys/process_fd.h"
 
 namespace fdevent::node {
 namespace {
@@ -110,6 +111,28 @@ napi_value set_non_blocking(napi_env env, napi_callback_info info) {
                    wanted == flags ? 0 : sys::call([&] { return ::fcntl(fd, F_SETFL, wanted); }));
 }
 
+// (fd) -> 0 reading, 1 writing, 2 both, or -errno
+napi_value access_mode(napi_env env, napi_callback_info info) {
+  const int fd = Arguments(env, info).integer(0);
+  const int flags = sys::call([fd] { return ::fcntl(fd, F_GETFL); });
+  if (flags < 0) {
+    return to_number(env, flags);
+  }
+  const int mode = flags & O_ACCMODE;
+  return to_number(env, mode == O_RDONLY ? 0 : mode == O_WRONLY ? 1 : 2);
+}
+
+// (fd): ends the sending half of a socket -> 0 or -errno
+napi_value end_sending(napi_env env, napi_callback_info info) {
+  const int fd = Arguments(env, info).integer(0);
+  return to_number(env, sys::call([fd] { return ::shutdown(fd, SHUT_WR); }));
+}
+
+// (pid) -> descriptor or -errno
+napi_value open_process(napi_env env, napi_callback_info info) {
+  return to_number(env, sys::open_process(Arguments(env, info).integer(0)));
+}
+
 // (fd) -> SO_ERROR >= 0, or -errno
 napi_value socket_error(napi_env env, napi_callback_info info) {
   const int fd = Arguments(env, info).integer(0);
@@ -153,6 +176,10 @@ void export_io(Napi::Object exports) {
   define(exports, "isNonBlocking", is_non_blocking);
   define(exports, "setNonBlocking", set_non_blocking);
   define(exports, "socketError", socket_error);
+  define(exports, "accessMode", access_mode);
+  define(exports, "endSending", end_sending);
+  define(exports, "openProcess", open_process);
+  exports.Set("openProcessName", sys::kOpenProcess);
   define(exports, "pipe", pipe);
   define(exports, "socketpair", socketpair);
   exports.Set("MSG_OOB", static_cast<double>(MSG_OOB));

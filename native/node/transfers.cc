@@ -96,6 +96,13 @@ int32_t Transfers::begin(Slot stream, napi_value array, bool writing, double sec
   return kPending - slot;
 }
 
+// Done, or failed halfway, but to be told in the next turn.
+int32_t Transfers::finish(Outcome outcome, const Operation& operation, bool referenced) {
+  const Slot slot = reactor_->start_finished(operation.stream, outcome, referenced);
+  entry(operations_, slot).done = operation.done;
+  return kPending - slot;
+}
+
 double Transfers::progress(Slot slot) const {
   return static_cast<size_t>(slot) < operations_.size()
              ? static_cast<double>(operations_[static_cast<size_t>(slot)].done)

@@ -55,6 +55,7 @@ class Transfers : public core::Transfers {
   };
 
   int32_t begin(core::Slot stream, napi_value array, bool writing, double seconds, bool referenced);
+  int32_t finish(core::Outcome outcome, const Operation& operation, bool referenced);
   core::Outcome transfer(core::Slot stream, Operation* operation, napi_value array);
   core::Outcome read_once(core::Slot stream, uint8_t* start, size_t length);
   core::Outcome write_all(core::Slot stream, const uint8_t* start, size_t length, size_t* done);

@@ -1,5 +1,5 @@
 /**
- * `fdevent/io`: what to do with a descriptor once it is ready. Thin calls that never change its flags unless asked.
+ * Thin calls that never change a descriptor's flags unless asked.
  *
  * `read` and `write` are read(2) and write(2): on a descriptor without O_NONBLOCK they block the thread when it is not
  * ready. `recv`, `send` and `accept`ed descriptors never block.
@@ -9,10 +9,10 @@
  * @module
  */
 import { constants } from 'node:os'
-import { binding } from './binding.js'
-import { FdError, invalidType, outOfRange } from './errors.js'
-import { type FdLike, fileno } from './fileno.js'
-import * as reactor from './reactor.js'
+import { binding } from '../binding.js'
+import { FdError, invalidType, outOfRange } from '../errors.js'
+import { type FdLike, fileno } from '../fileno.js'
+import * as reactor from '../reactor.js'
 
 /** In place of a count or a descriptor: not ready, wait and try again. */
 export const WOULD_BLOCK = -1
@@ -22,7 +22,7 @@ export const MSG_OOB = binding.MSG_OOB
 /** For `recv`: look at the data and leave it there. */
 export const MSG_PEEK = binding.MSG_PEEK
 
-const { EAGAIN } = constants.errno
+const { EAGAIN, ENOTCONN, ENOTSOCK } = constants.errno
 
 /**
  * read(2): up to `length` bytes into `buffer` from `offset` on. Returns how many, `0` at the end of the file, or
@@ -122,6 +122,18 @@ export function close(fd: FdLike): void {
   const number = fileno(fd)
   reactor.close(number)
   done(binding.closeFd(number), 'close', number)
+}
+
+/** Which directions a descriptor is open for. */
+export function direction(fd: number): { reads: boolean; writes: boolean } {
+  const mode = done(binding.accessMode(fd), 'fcntl', fd)
+  return { reads: mode !== 1, writes: mode !== 0 }
+}
+
+/** Ends the sending half of a socket; what is no socket, or not connected any more, has none to end. */
+export function endSending(fd: number): void {
+  const result = binding.endSending(fd)
+  if (result !== -ENOTSOCK && result !== -ENOTCONN) done(result, 'shutdown', fd)
 }
 
 function done(result: number, syscall: string, fd: number): number {

@@ -1,0 +1,10 @@
+// A descriptor that becomes readable when a process ends, whoever's child it is.
+#pragma once
+
+namespace fdevent::sys {
+
+// Returns the descriptor, close-on-exec, or a negated errno: ESRCH where there is no such process (any more).
+int open_process(int pid);
+inline constexpr const char* kOpenProcess = "pidfd_open";
+
+}  // namespace fdevent::sys
