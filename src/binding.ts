@@ -59,6 +59,8 @@ export interface Reactor {
   /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
   selection(slot: number, pairs: Int32Array): void
   cancel(slot: number): void
+  /** At the end of a dispatch: fetches a further batch, and returns its count of records. */
+  next(): number
   /** The slots of what it interrupts. */
   close(fd: number): number[]
   /** Each of its records carries readiness bits, until it is cancelled or a failure ends it. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { onAbort } from './abort.js'
-import { binding, failure, type Statistics } from './binding.js'
+import { binding, failure, type Reactor, type Statistics } from './binding.js'
 import { AbortError, badDescriptor, type FdError } from './errors.js'
 
 /** How many records one batch holds; what is left is handed over in the next. */
@@ -49,7 +49,27 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 }
 
 /** The addon's side. */
-export const native = binding.connect(records, (count) => {
+export const native: Reactor = binding.connect(records, run)
+
+/**
+ * Delivers a batch, and those that follow from it, in one callback: entering JavaScript anew costs more than many a listener.
+ * After a batch for listeners alone the next one is fetched at once; after one that settled promises, behind their
+ * continuations. The addon bounds how often.
+ */
+function run(first: number): void {
+  for (let count = first; count > 0; count = native.next()) {
+    if (!deliver(count)) continue
+    void behindContinuations.then(runNext)
+    return
+  }
+}
+
+const behindContinuations = Promise.resolve()
+const runNext = (): void => run(native.next())
+
+/** Whether a promise was settled. */
+function deliver(count: number): boolean {
+  let settled = false
   for (let at = 0, end = count * 3; at < end; at += 3) {
     const slot = records[at] as number
     const outcome = records[at + 1] as number
@@ -57,14 +77,18 @@ export const native = binding.connect(records, (count) => {
     if (resolve === undefined) {
       // Neither a wait nor a watch: cancelled when its record was on the way.
       watches[slot]?.(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
-    } else if (outcome < 0) {
+      continue
+    }
+    settled = true
+    if (outcome < 0) {
       fail(slot, failure(outcome, records[at + 2] as number))
     } else {
       const ending = forget(slot)
       resolve((ending?.value === undefined ? outcome !== 0 : ending.value(outcome, slot)) as never)
     }
   }
-})
+  return settled
+}
 
 /** Waits on one descriptor. The arguments have been validated. */
 export function wait(

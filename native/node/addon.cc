@@ -57,6 +57,11 @@ void selection(const Napi::CallbackInfo& info) {
   }
 }
 
+// next() -> the count of records in a further batch of the present callback
+napi_value next(napi_env env, napi_callback_info info) {
+  return to_number(env, static_cast<Environment*>(Arguments(env, info).data)->next_in_callback());
+}
+
 // cancel(slot)
 napi_value cancel(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -182,6 +187,7 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
   const Napi::Object reactor = Napi::Object::New(env);
   define(reactor, "start", start, environment);
   define(reactor, "cancel", cancel, environment);
+  define(reactor, "next", next, environment);
   define(reactor, "streamRead", stream_read, environment);
   define(reactor, "streamWrite", stream_write, environment);
   define(reactor, "streamWait", stream_wait, environment);

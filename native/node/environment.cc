@@ -165,23 +165,30 @@ void Environment::settle() {
 
 void Environment::on_turn() {
   in_turn_ = true;
-  persistence_.begin();
+  rounds_ = 1;
   transfers_.begin_turn();
-  int count = reactor_.turn(records_, capacity_);
-  while (count > 0) {
+  for (int count = reactor_.turn(records_, capacity_); count > 0;
+       count = next_batch(&after_callback_)) {
     dispatch(count);
-    reactor_.finish_batch();
-    if (closing_ || !persistence_.again(reactor_.urgent())) {
-      break;
-    }
-    count = reactor_.turn(records_, capacity_);
-    persistence_.asked(count > 0);
   }
+  reactor_.finish_batch();
   in_turn_ = false;
   if (reactor_.take_moved()) {
     driver_.watch_again();
   }
   settle();
+}
+
+int Environment::next_batch(Habit* habit) {
+  reactor_.finish_batch();
+  // What waits already needs no habit.
+  if (closing_ || rounds_ >= kRounds || !(reactor_.urgent() || habit->worth_asking())) {
+    return 0;
+  }
+  ++rounds_;
+  const int count = reactor_.turn(records_, capacity_);
+  habit->asked(count > 0);
+  return count;
 }
 
 void Environment::dispatch(int count) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/reactor.h"
+#include "node/habit.h"
 #include "node/nested_driver.h"
-#include "node/persistence.h"
 #include "node/transfers.h"
 
 namespace fdevent::node {
@@ -41,11 +41,19 @@ class Environment {
   double progress(core::Slot slot) const { return transfers_.progress(slot); }
   core::Reactor& reactor() { return reactor_; }
 
+  // The next batch, in the same callback: the count of its records, or 0.
+  int next_in_callback() { return in_turn_ ? next_batch(&in_callback_) : 0; }
+
  private:
+  // The bound that keeps timers, immediates and libuv's other descriptors alive under a permanently ready one. Measured in a
+  // chain of 100 socket pairs, more than 16 gains nothing.
+  static constexpr int kRounds = 16;
+
   explicit Environment(napi_env env) : env_(env), transfers_(env) { transfers_.connect(&reactor_); }
 
   core::Outcome ensure_open();
   void on_turn();
+  int next_batch(Habit* habit);
   void dispatch(int count);
   void settle();
   static void on_cleanup(napi_async_cleanup_hook_handle handle, void* data);
@@ -54,7 +62,9 @@ class Environment {
   Transfers transfers_;
   core::Reactor reactor_{&transfers_};
   NestedDriver driver_;
-  Persistence persistence_;
+  int rounds_ = 0;
+  Habit in_callback_;
+  Habit after_callback_;
   napi_async_context context_ = nullptr;
   napi_ref dispatch_ = nullptr;
   napi_ref records_array_ = nullptr;
