@@ -12,6 +12,7 @@
         "native/backend/<(fdevent_backend).cc",
         "native/core/registry.cc",
         "native/core/reactor.cc",
+        "native/core/selects.cc",
         "native/core/turn.cc",
         "native/core/streams.cc",
         "native/core/sync_poller.cc",

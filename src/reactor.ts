@@ -131,30 +131,36 @@ export function pending<T>(
   return promise
 }
 
-/** The promise of a transfer, from what streamRead or streamWrite returned. */
-export function transferred(result: number, fd: number, ending: Ending): Promise<number> {
+/** How a transfer's outcome becomes a value, and what is added to its error. */
+export type Transfer = Required<Pick<Ending, 'value' | 'explain'>>
+
+/** The promise of a transfer that `result`, from streamRead or streamWrite, has begun or done. `held` lives until its end. */
+export function transferred(result: number, fd: number, { value, explain }: Transfer, held: unknown): Promise<number> {
   if (result >= 0) return Promise.resolve(result)
   if (result > binding.pendingTransfer) return Promise.reject(failure(result, fd))
   const promise = new Promise<number>(capture as never)
-  keep(binding.pendingTransfer - result, resolveCaptured, rejectCaptured, ending)
+  keep(binding.pendingTransfer - result, resolveCaptured, rejectCaptured, { value, explain, release: undefined, held })
   return promise
 }
 
-/** The same, ended by a signal. */
+/** The same for a transfer that a signal may end. */
 export function abortableTransfer(
   begin: () => number,
   fd: number,
-  ending: Ending,
+  transfer: Transfer,
+  held: unknown,
   signal: AbortSignal,
 ): Promise<number> {
   if (signal.aborted) return Promise.reject(new AbortError(signal.reason))
   let slot = -1
-  ending.release = onAbort(signal, () => abort(slot, signal))
+  const release = onAbort(signal, () => abort(slot, signal))
   const result = begin()
   slot = binding.pendingTransfer - result
-  // Done or failed at once: nobody will release it.
-  if (result > binding.pendingTransfer) ending.release()
-  return transferred(result, fd, ending)
+  const promise = transferred(result, fd, transfer, held)
+  const ending = result <= binding.pendingTransfer ? endings[slot] : undefined
+  if (ending === undefined) release()
+  else ending.release = release
+  return promise
 }
 
 function abort(slot: number, signal: AbortSignal): void {

@@ -182,6 +182,5 @@ class Reactor {
   backend::Event events_[2][kEvents];
 };
 
-bool any_ready(const std::vector<sys::Probe>& members);
 
 }  // namespace fdevent::core

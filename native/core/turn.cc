@@ -130,29 +130,6 @@ void Reactor::expire_wait(Slot slot) {
            fd);
 }
 
-void Reactor::expire_select(Slot head) {
-  Select& select = selects_[head];
-  int vanished = -1;
-  for (const Slot slot : std::exchange(select.slots, {})) {
-    const int fd = slots_[slot].fd;
-    Registry& lane = lane_of(slot);
-    lane.unlink(slot);
-    slots_.release(slot);
-    if (!lane.verify(fd)) {
-      vanished = fd;
-    }
-  }
-  size_t culprit = 0;
-  const int probed = sys::probe(select.members.data(), select.members.size(), &culprit);
-  if (vanished >= 0) {
-    complete(head, failed(Syscall::control, -EBADF), vanished);
-  } else if (probed < 0) {
-    complete(head, failed(Syscall::poll, probed), select.members[culprit].fd);
-  } else {
-    complete(head, any_ready(select.members), -1);
-  }
-}
-
 int Reactor::deliver(Record* records, int capacity) {
   int count = 0;
   while (count < capacity && delivered_ < done_.size()) {

@@ -117,12 +117,16 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
     try {
       checkBuffer(buffer)
       const seconds = toSeconds(timeout)
-      const { signal, ref = true } = toOptions(options)
       const stream = this.#pollable('read')
+      const { signal, ref = true } = toOptions(options)
       if (stream === undefined) return this.#always(() => calls.read(this.fd, buffer), signal)
       if (buffer.length === 0) return Promise.resolve(0)
-      const ending: reactor.Ending = { value: toCount, held: [this, buffer] }
-      return this.#transfer(() => reactor.native.streamRead(stream, buffer, seconds, ref), ending, signal)
+      const held = { file: this, buffer }
+      if (signal === undefined) {
+        return reactor.transferred(reactor.native.streamRead(stream, buffer, seconds, ref), this.fd, READ, held)
+      }
+      const begin = (): number => reactor.native.streamRead(stream, buffer, seconds, ref)
+      return reactor.abortableTransfer(begin, this.fd, READ, held, signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -139,12 +143,16 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
     try {
       checkBuffer(buffer)
       const seconds = toSeconds(timeout)
-      const { signal, ref = true } = toOptions(options)
       const stream = this.#pollable('write')
+      const { signal, ref = true } = toOptions(options)
       if (stream === undefined) return this.#always(() => writeAll(this.fd, buffer), signal)
       if (buffer.length === 0) return Promise.resolve(0)
-      const ending: reactor.Ending = { value: toProgress, explain: addProgress, held: [this, buffer] }
-      return this.#transfer(() => reactor.native.streamWrite(stream, buffer, seconds, ref), ending, signal)
+      const held = { file: this, buffer }
+      if (signal === undefined) {
+        return reactor.transferred(reactor.native.streamWrite(stream, buffer, seconds, ref), this.fd, WRITE, held)
+      }
+      const begin = (): number => reactor.native.streamWrite(stream, buffer, seconds, ref)
+      return reactor.abortableTransfer(begin, this.fd, WRITE, held, signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -236,12 +244,6 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
     }
   }
 
-  #transfer(begin: () => number, ending: reactor.Ending, signal: AbortSignal | undefined): Promise<number> {
-    return signal === undefined
-      ? reactor.transferred(begin(), this.fd, ending)
-      : reactor.abortableTransfer(begin, this.fd, ending, signal)
-  }
-
   // After a turn, like every wait on what is always ready, and by a plain call: a regular file never would block.
   async #always(call: () => number, signal: AbortSignal | undefined): Promise<number> {
     await reactor.wait(this.fd, READABLE, Number.POSITIVE_INFINITY, true, signal)
@@ -249,11 +251,15 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
   }
 }
 
-const toCount = (outcome: number): number => (outcome === 0 ? calls.WOULD_BLOCK : outcome - 1)
-const toProgress = (outcome: number, slot: number): number =>
-  outcome === 0 ? reactor.native.streamProgress(slot) : outcome - 1
-const addProgress = (error: Error, slot: number): void => {
-  ;(error as FdError | AbortError).bytesWritten = reactor.native.streamProgress(slot)
+const READ: reactor.Transfer = {
+  value: (outcome) => (outcome === 0 ? calls.WOULD_BLOCK : outcome - 1),
+  explain: () => {},
+}
+const WRITE: reactor.Transfer = {
+  value: (outcome, slot) => (outcome === 0 ? reactor.native.streamProgress(slot) : outcome - 1),
+  explain: (error, slot) => {
+    ;(error as FdError | AbortError).bytesWritten = reactor.native.streamProgress(slot)
+  },
 }
 
 function checkBuffer(buffer: Uint8Array): void {
