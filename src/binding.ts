@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { FdError } from './errors.js'
+import type { Statistics } from './statistics.js'
 
 /** What native/node/addon.cc exports. A failure is a number < 0; see {@link failure}. */
 export interface Binding {
@@ -74,6 +75,8 @@ export interface Reactor {
   /** How much of a write has gone. */
   streamProgress(slot: number): number
   streamWait(stream: number, interest: number, seconds: number, referenced: boolean): number
+  /** Whether its number still means what was registered. */
+  streamIntact(stream: number): boolean
   /** The slots of what it interrupts. */
   streamClose(stream: number): number[]
   statistics(): Statistics
@@ -85,31 +88,24 @@ export interface PollerHandle {
   readonly [handle]: never
 }
 
-/** What the library holds at present in this thread. */
-export interface Statistics {
-  /** Waits that have not settled. */
-  waits: number
-  /** Watchers that are open and have a registration. */
-  watches: number
-  /** Open `AsyncFd`s. */
-  streams: number
-  /** Waits with a deadline ahead. */
-  timed: number
-  /** Descriptors that the kernel's poller knows. One stays known, silently, between two waits on it. */
-  registered: number
-  /** Of those, the ones the kernel would report. */
-  armed: number
-}
-
 export const binding: Binding = load()
 
 const CREATE = 0
 
+/** What a code means here, where the system's own words would mislead. */
+type Reasons = Readonly<Record<string, string>>
+
+export const UNWATCHABLE: Reasons = {
+  EPERM: 'a regular file, a directory or the like has no readiness to watch: it is always ready',
+}
+
 /** The error behind a failure: -(index into `syscalls` << 12 | errno), as native/core/outcome.h packs it. */
-export function failure(outcome: number, fd: number): FdError {
+export function failure(outcome: number, fd: number, reasons: Reasons = {}): FdError {
   const syscall = -outcome >> 12
   // What cannot be created is no descriptor of the caller's.
-  return new FdError(-outcome & 0xfff, binding.syscalls[syscall] ?? 'unknown', syscall === CREATE ? -1 : fd)
+  const error = new FdError(-outcome & 0xfff, binding.syscalls[syscall] ?? 'unknown', syscall === CREATE ? -1 : fd)
+  const reason = reasons[error.code]
+  return reason === undefined ? error : new FdError(error.errno, error.syscall, error.fd, reason)
 }
 
 function load(): Binding {
@@ -118,7 +114,7 @@ function load(): Binding {
   } catch (cause) {
     const platform = `${process.platform} ${process.arch}`
     throw new Error(
-      `fdevent's native addon could not be loaded on ${platform}; build it with \`npm run build\` in its folder`,
+      `fdevent's native addon could not be loaded on ${platform}: it is built in a checkout, by \`npm run build\``,
       { cause },
     )
   }

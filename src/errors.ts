@@ -25,13 +25,13 @@ export class FdError extends Error {
   /** The descriptor at fault; -1 where no single one is. */
   readonly fd: number
   /** Of a write by `AsyncFd`: how many bytes had gone before. */
-  bytesWritten?: number
+  declare bytesWritten?: number
 
   constructor(errno: number, syscall: string, fd: number, reason?: string) {
     const negated = -Math.abs(errno)
     const code = nameOf(-negated)
     const text = reason ?? getSystemErrorMap().get(negated)?.[1] ?? `error ${-negated}`
-    super(`${code}: ${text}, ${syscall} on descriptor ${fd}`)
+    super(`${code}: ${text}, ${syscall}${fd < 0 ? '' : ` on descriptor ${fd}`}`)
     this.code = code
     this.errno = negated
     this.syscall = syscall
@@ -56,7 +56,7 @@ export class AbortError extends Error {
   override readonly name = 'AbortError'
   readonly code = 'ABORT_ERR'
   /** Of a write by `AsyncFd`: how many bytes had gone before. */
-  bytesWritten?: number
+  declare bytesWritten?: number
 
   constructor(cause: unknown) {
     super('The wait was aborted', { cause })
@@ -80,8 +80,11 @@ export function outOfRange(name: string, expected: string, actual: unknown): Ran
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
   if (typeof value === 'function') return `a function`
+  if (typeof value === 'bigint') return `the bigint ${value}n`
   if (typeof value !== 'object' || value === null) return String(value)
-  return Array.isArray(value) ? 'an array' : `an instance of ${value.constructor?.name ?? 'Object'}`
+  if (Array.isArray(value)) return 'an array'
+  const name = value.constructor?.name ?? 'Object'
+  return name === 'Object' ? 'an object' : `an instance of ${name}`
 }
 
 /** A call that makes no sense in the object's present state. */

@@ -1,6 +1,7 @@
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { ReadStream, WriteStream } from 'node:fs'
 import type { Socket as NetSocket, Server } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
 import { badDescriptor, invalidType, outOfRange } from './errors.js'
 
 /**
@@ -8,7 +9,7 @@ import { badDescriptor, invalidType, outOfRange } from './errors.js'
  * - an integer from 0 to 2^31-1;
  * - an object with `fileno(): number`;
  * - an object with a numeric `fd`: `fs.FileHandle`, the streams of `node:fs`, tty streams;
- * - a `net.Socket`, `net.Server`, `tls.TLSSocket`, tty or `dgram.Socket` whose handle has a descriptor.
+ * - a child's `stdin`, `stdout` and `stderr`, a `net.Socket`, `net.Server`, `tls.TLSSocket`, tty or `dgram.Socket` whose handle has a descriptor.
  */
 export type FdLike =
   | number
@@ -19,6 +20,8 @@ export type FdLike =
   | UdpSocket
   | ReadStream
   | WriteStream
+  | Readable
+  | Writable
 
 const MAX_FD = 2 ** 31 - 1
 

@@ -4,7 +4,6 @@
  *
  * @module
  */
-export type { Statistics } from './binding.js'
 export { AbortError, FdError } from './errors.js'
 export { type FdLike, fileno } from './fileno.js'
 export type { WaitOptions } from './options.js'
@@ -12,6 +11,6 @@ export { type Notifier, notify, Poller } from './poller.js'
 export { ERROR, HANGUP, PRIORITY, READABLE, WRITABLE } from './readiness.js'
 export type { Seconds } from './seconds.js'
 export { type Selection, select } from './select.js'
-export { statistics } from './statistics.js'
+export { type Statistics, statistics } from './statistics.js'
 export { closing, readable, writable } from './wait.js'
 export { Watcher, type WatchListener, type WatchOptions, watch } from './watcher.js'

@@ -14,6 +14,7 @@ const NONE: WaitOptions = Object.freeze({})
 export function toOptions(options: WaitOptions | null | undefined): WaitOptions {
   if (options === undefined || options === null) return NONE
   if (!isOptions(options)) throw invalidType('options', 'an object', options)
+  if ('timeout' in options) throw invalidType('options', 'without a timeout, which has a place of its own', options)
   const { signal, ref } = options
   if (signal !== undefined && !isAbortSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
   if (ref !== undefined && typeof ref !== 'boolean') throw invalidType('options.ref', 'a boolean', ref)

@@ -1,4 +1,4 @@
-import { binding, failure, type PollerHandle } from './binding.js'
+import { binding, failure, type PollerHandle, UNWATCHABLE } from './binding.js'
 import { badDescriptor, invalidType, outOfRange } from './errors.js'
 import { type FdLike, fileno } from './fileno.js'
 import { type Mode, toInterest, toMode } from './readiness.js'
@@ -62,6 +62,7 @@ export class Poller implements Disposable {
   /**
    * Reports a descriptor from now on.
    *
+   * @param interest - {@link READABLE}, {@link WRITABLE}, {@link PRIORITY}, {@link HANGUP}, {@link ERROR} or a combination.
    * @param mode - `'level'`, the default: by every wait while it is ready. `'edge'`: when something new has come. `'oneshot'`:
    *   once, until {@link Poller.modify} arms it again.
    * @throws FdError `EEXIST`: added already. `EBADF`: not open. `EPERM`: a regular file, directory or the like, always ready.
@@ -70,27 +71,30 @@ export class Poller implements Disposable {
   add(fd: FdLike, interest: number, mode: 'level' | 'edge' | 'oneshot' = 'level'): void {
     const number = fileno(fd)
     const outcome = binding.pollerAdd(this.#open('add'), number, toInterest(interest), toMode(mode, MODES))
-    if (outcome < 0) throw failure(outcome, number)
+    if (outcome < 0) throw failure(outcome, number, { ...UNWATCHABLE, EEXIST: 'added already' })
   }
 
   /** Replaces interest and mode, and arms a one-shot again. @throws FdError `ENOENT`: not added, or closed since. */
   modify(fd: FdLike, interest: number, mode: 'level' | 'edge' | 'oneshot' = 'level'): void {
     const number = fileno(fd)
     const outcome = binding.pollerModify(this.#open('modify'), number, toInterest(interest), toMode(mode, MODES))
-    if (outcome < 0) throw failure(outcome, number)
+    if (outcome < 0) throw failure(outcome, number, { ENOENT: 'not added to this poller' })
   }
 
   /** Reports a descriptor no more; it may have been closed. @throws FdError `ENOENT`: not added. */
   remove(fd: FdLike): void {
     const number = fileno(fd)
     const outcome = binding.pollerRemove(this.#open('remove'), number)
-    if (outcome < 0) throw failure(outcome, number)
+    if (outcome < 0) throw failure(outcome, number, { ENOENT: 'not added to this poller' })
   }
 
   /**
    * Blocks the thread until a descriptor is ready, {@link Poller.notify} is called, or the time has passed, and returns how
    * many descriptors stand in {@link Poller.events}: 0 after a notification or a timeout. Signals do not end it (JavaScript's
    * handlers for them run afterwards). Never early, and late by the kernel's timer slack (50 us).
+   *
+   * @param timeout - Seconds, as for {@link readable}: `null` never ends, `0` does not block.
+   * @throws FdError `EBADF`: closed. TypeError, RangeError for the timeout.
    */
   wait(timeout?: Seconds | null): number {
     const count = binding.pollerWait(this.#open('wait'), toSeconds(timeout))
@@ -121,7 +125,7 @@ export class Poller implements Disposable {
   }
 
   #open(call: string): PollerHandle {
-    if (this.#handle === undefined) throw badDescriptor(call, this.#fd, 'the poller is closed')
+    if (this.#handle === undefined) throw badDescriptor(call, -1, 'the poller is closed')
     return this.#handle
   }
 }

@@ -5,7 +5,8 @@
  * @module
  */
 import { onAbort } from './abort.js'
-import { binding, failure, type Reactor, type Statistics } from './binding.js'
+import { binding, failure, type Reactor, UNWATCHABLE } from './binding.js'
+import type { Statistics } from './statistics.js'
 import { AbortError, badDescriptor, type FdError } from './errors.js'
 
 /** How many records one batch holds; what is left is handed over in the next. */
@@ -175,7 +176,7 @@ function abort(slot: number, signal: AbortSignal): void {
 /** Starts a watch; the slot it goes by. */
 export function watch(fd: number, interest: number, edge: boolean, referenced: boolean, tell: Tell): number {
   const slot = native.watch(fd, interest, edge, referenced)
-  if (slot < 0) throw failure(slot, fd)
+  if (slot < 0) throw failure(slot, fd, UNWATCHABLE)
   watches[slot] = tell
   return slot
 }

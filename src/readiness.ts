@@ -31,6 +31,7 @@ export type Mode = (typeof MODES)[number]
 /** The one rule for a mode: one of those allowed here, by name. */
 export function toMode(mode: unknown, allowed: readonly Mode[]): number {
   if (typeof mode !== 'string') throw invalidType('mode', 'a string', mode)
-  if (!allowed.includes(mode as Mode)) throw outOfRange('mode', allowed.map((name) => `'${name}'`).join(' or '), mode)
+  if (!allowed.includes(mode as Mode))
+    throw outOfRange('mode', `one of ${allowed.map((name) => `'${name}'`).join(', ')}`, mode)
   return MODES.indexOf(mode as Mode)
 }

@@ -3,13 +3,17 @@ import { onAbort } from './abort.js'
 import { binding } from './binding.js'
 import { invalidState, invalidType } from './errors.js'
 import { type FdLike, fileno } from './fileno.js'
-import { toOptions, type WaitOptions } from './options.js'
+import { toOptions } from './options.js'
 import * as reactor from './reactor.js'
 import { ERROR, HANGUP, toInterest, toMode } from './readiness.js'
 import { EdgeSource, LevelSource, ListenerSource, type Source } from './watch-source.js'
 
 /** What {@link watch} accepts beside descriptor, interest and listener. */
-export interface WatchOptions extends WaitOptions {
+export interface WatchOptions {
+  /** Closes the watcher when aborted; one that is aborted already makes a closed watcher. Iterations end quietly. */
+  signal?: AbortSignal | undefined
+  /** Whether the open watcher keeps the process alive. Default `true`. */
+  ref?: boolean | undefined
   /**
    * `'level'`, the default: told again in every turn of the event loop while the descriptor is ready. `'edge'`: told once
    * when it becomes ready, and again only after something new has come, so drain it until the call would block.
@@ -17,7 +21,12 @@ export interface WatchOptions extends WaitOptions {
   mode?: 'level' | 'edge' | undefined
 }
 
-/** Called with readiness bits; `HANGUP` and `ERROR` are reported whether they were asked for or not. */
+/**
+ * Called with readiness bits; `HANGUP` and `ERROR` are reported whether they were asked for or not.
+ *
+ * When the descriptor is found closed or replaced without a word, the listener is called a last time with `ERROR`, and
+ * `watcher.closed` is `true` then. A watcher that its owner closes, by `close()`, `closing(fd)` or a signal, ends silently.
+ */
 export type WatchListener = (ready: number, watcher: Watcher) => void
 
 /**
@@ -43,16 +52,30 @@ export function watch(
   options?: WatchOptions | null,
 ): Watcher {
   if (listener !== undefined && listener !== null && typeof listener !== 'function') {
-    throw invalidType('listener', 'a function', listener)
+    throw invalidType('listener', 'a function, or null before the options', listener)
   }
   const { signal, ref } = toOptions(options)
   const edge = toMode(options?.mode ?? 'level', ['level', 'edge']) === toMode('edge', ['edge'])
-  return new Watcher(CREATE, fileno(fd), toInterest(interest), edge, listener ?? undefined, ref ?? true, signal)
+  return Watcher.open({
+    fd: fileno(fd),
+    interest: toInterest(interest),
+    edge,
+    listener: listener ?? undefined,
+    referenced: ref ?? true,
+    signal,
+  })
 }
 
-// Watchers come from watch() alone; its checks are the only ones.
-const CREATE = Symbol('create')
 const DONE = Object.freeze({ done: true, value: undefined } as const)
+
+interface Terms {
+  fd: number
+  interest: number
+  edge: boolean
+  listener: WatchListener | undefined
+  referenced: boolean
+  signal: AbortSignal | undefined
+}
 
 // An iterator that nobody holds cannot tell anybody anything: its registration is given back. A watcher with a listener is
 // held by the reactor while it is open.
@@ -83,17 +106,7 @@ export class Watcher implements AsyncIterable<number>, Disposable {
   #source: Source | undefined
   #release: () => void = () => {}
 
-  /** @internal */
-  constructor(
-    key: typeof CREATE,
-    fd: number,
-    interest: number,
-    edge: boolean,
-    listener: WatchListener | undefined,
-    referenced: boolean,
-    signal: AbortSignal | undefined,
-  ) {
-    if (key !== CREATE) throw invalidType('Watcher', 'made by watch()', key)
+  private constructor({ fd, interest, edge, listener, referenced, signal }: Terms) {
     this.fd = fd
     this.#interest = interest
     this.#referenced = referenced
@@ -108,6 +121,11 @@ export class Watcher implements AsyncIterable<number>, Disposable {
 
     this.#release = attach(listener === undefined ? closeWeakly(new WeakRef(this)) : closeOf(this), source, fd, signal)
     if (listener === undefined) dropped.register(this, this.#release, this)
+  }
+
+  /** @internal Watchers come from watch() alone; its checks are the only ones. */
+  static open(terms: Terms): Watcher {
+    return new Watcher(terms)
   }
 
   /** Whether it was closed, by whichever of its ends. */
@@ -136,8 +154,9 @@ export class Watcher implements AsyncIterable<number>, Disposable {
   unref(): this {
     return this.#setReferenced(false)
   }
+  /** Whether it keeps the process alive while it waits. */
   hasRef(): boolean {
-    return this.#referenced
+    return this.#referenced && !this.closed
   }
   #setReferenced(referenced: boolean): this {
     this.#referenced = referenced

@@ -84,6 +84,8 @@ class Reactor {
   // Nothing that was read or written short proves anything: the end may stand behind it.
   bool ending(Slot stream) const { return (slots_[stream].ready & (kAnyway | kReadEnd)) != 0; }
   bool is_stream(Slot stream) const;
+  // Whether its number still means what was registered; if not, everything attached fails.
+  bool intact(Slot stream);
   // Others that want the same come first.
   bool queued(Slot stream, Interest interest) const;
   // Ends it and the waits attached to it, whose slots are appended.
@@ -181,6 +183,5 @@ class Reactor {
   // One for the poller, one for the nested lane that is being read meanwhile.
   backend::Event events_[2][kEvents];
 };
-
 
 }  // namespace fdevent::core

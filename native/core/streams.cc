@@ -34,6 +34,12 @@ bool Reactor::is_stream(Slot stream) const {
          slots_[stream].state == Wait::State::pending;
 }
 
+bool Reactor::intact(Slot stream) {
+  const bool intact = is_stream(stream) && lane_of(stream).verify(slots_[stream].fd);
+  fail_vanished();
+  return intact;
+}
+
 bool Reactor::queued(Slot stream, Interest interest) const {
   for (Slot slot = slots_[stream].owner; slot != kNoSlot; slot = slots_[slot].next) {
     if (slots_[slot].transfers && slots_[slot].interest == interest) {

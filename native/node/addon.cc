@@ -111,6 +111,12 @@ Napi::Value stream_open(const Napi::CallbackInfo& info) {
       info.Env(), environment_of(info).open_stream(info[0].As<Napi::Number>().Int32Value()));
 }
 
+// streamIntact(slot) -> whether its number still means what was registered
+Napi::Value stream_intact(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(
+      info.Env(), environment_of(info).stream_intact(info[0].As<Napi::Number>().Int32Value()));
+}
+
 // streamClose(slot) -> the slots of waits that it interrupts
 Napi::Value stream_close(const Napi::CallbackInfo& info) {
   std::vector<Slot> interrupted;
@@ -199,6 +205,7 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
   method("setReferenced", Napi::Function::New<set_referenced>(env, "setReferenced", environment));
   method("streamOpen", Napi::Function::New<stream_open>(env, "streamOpen", environment));
   method("streamClose", Napi::Function::New<stream_close>(env, "streamClose", environment));
+  method("streamIntact", Napi::Function::New<stream_intact>(env, "streamIntact", environment));
   method("streamProgress",
          Napi::Function::New<stream_progress>(env, "streamProgress", environment));
   method("close", Napi::Function::New<close>(env, "close", environment));

@@ -131,6 +131,12 @@ int32_t Environment::open_stream(int fd) {
   return slot;
 }
 
+bool Environment::stream_intact(core::Slot stream) {
+  const bool intact = reactor_.intact(stream);
+  settle();
+  return intact;
+}
+
 void Environment::close_stream(core::Slot stream, std::vector<core::Slot>* interrupted) {
   reactor_.close_stream(stream, interrupted);
   settle();

@@ -30,6 +30,7 @@ class Environment {
   void close(int fd, std::vector<core::Slot>* interrupted);
   // Streams: a slot or a failure; then as Transfers has it.
   int32_t open_stream(int fd);
+  bool stream_intact(core::Slot stream);
   void close_stream(core::Slot stream, std::vector<core::Slot>* interrupted);
   int32_t start_attached(core::Slot stream, Interest interest, double seconds, bool referenced);
   template <typename Call>

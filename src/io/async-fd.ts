@@ -10,6 +10,7 @@ import { PRIORITY, READABLE, WRITABLE } from '../readiness.js'
 import { type Seconds, toSeconds } from '../seconds.js'
 import * as calls from './calls.js'
 import { toDuplex } from './duplex.js'
+import { isEnd } from './terminal.js'
 import { toWeb } from './web.js'
 
 export interface AsyncFdOptions {
@@ -109,6 +110,7 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /**
    * Reads up to `buffer.length` bytes, and waits only if there are none.
    *
+   * @param timeout - Seconds, as for {@link readable}; with `0` it does not wait.
    * @returns how many; 0 at the end; {@link WOULD_BLOCK} (-1) when the time has passed.
    * Rejects with {@link FdError} `EBADF` when closed, with the system's code where the read fails (`ECONNRESET`), and with
    * `AbortError`. The buffer must not be used or detached until then.
@@ -135,6 +137,7 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /**
    * Writes all of `buffer`, and waits whenever there is no room.
    *
+   * @param timeout - Seconds for the whole, as for {@link readable}; with `0` it does not wait.
    * @returns how many bytes went: `buffer.length`, or less when the time has passed.
    * Rejects as {@link AsyncFd.read}; the error's `bytesWritten` says how many bytes had gone. The buffer must not be changed
    * or detached until then.
@@ -154,6 +157,7 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
       const begin = (): number => reactor.native.streamWrite(stream, buffer, seconds, ref)
       return reactor.abortableTransfer(begin, this.fd, WRITE, held, signal)
     } catch (error) {
+      if (error instanceof FdError) error.bytesWritten = 0
       return Promise.reject(error)
     }
   }
@@ -176,11 +180,17 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
     return this.#web
   }
 
-  /** The data up to its end, in chunks of their own of up to 65,536 bytes. */
+  /**
+   * The data up to its end, in chunks of their own of up to 65,536 bytes. Neither the end nor leaving the loop closes this
+   * object; closing it throws `EBADF` from the loop.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
     const buffer = new Uint8Array(CHUNK)
     for (;;) {
-      const count = await this.read(buffer)
+      const count = await this.read(buffer).catch((error: unknown) => {
+        if (isEnd(error, this.fd)) return 0
+        throw error
+      })
       if (count <= 0) return
       yield buffer.slice(0, count)
     }
@@ -192,8 +202,11 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
    */
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve()
+    // A number that was closed by somebody else may be anybody's by now.
+    const mine = this.#stream === undefined || reactor.native.streamIntact(this.#stream)
     this.#end()
     try {
+      if (this.#closesFd && !mine) throw badDescriptor('close', this.fd, 'closed or replaced by somebody else')
       if (this.#closesFd) calls.close(this.fd)
       return Promise.resolve()
     } catch (error) {

@@ -1,7 +1,7 @@
 import { Duplex, type DuplexOptions } from 'node:stream'
-import { isatty } from 'node:tty'
 import type { AsyncFd } from './async-fd.js'
 import { direction, endSending } from './calls.js'
+import { isEnd } from './terminal.js'
 
 const CHUNK = 65_536
 /** A chunk that fills less of the buffer than this is copied out, and the buffer used again. */
@@ -31,8 +31,7 @@ export function toDuplex(file: AsyncFd): Duplex {
           }
         },
         (error: Error) => {
-          // A terminal whose other side has gone says EIO where anything else would say 0.
-          if ((error as { code?: unknown }).code === 'EIO' && isatty(file.fd)) duplex.push(null)
+          if (isEnd(error, file.fd)) duplex.push(null)
           else duplex.destroy(error)
         },
       )

@@ -1,8 +1,15 @@
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import type { AsyncFd } from './async-fd.js'
 import { direction, endSending } from './calls.js'
+import { isEnd } from './terminal.js'
 
 const CHUNK = 65_536
+
+/** The part of a byte stream's request that is used here. */
+interface Request {
+  readonly view: Uint8Array
+  respond(bytes: number): void
+}
 
 /** See {@link AsyncFd.web}. */
 export function toWeb(file: AsyncFd): {
@@ -10,12 +17,18 @@ export function toWeb(file: AsyncFd): {
   writable: WritableStream<Uint8Array>
 } {
   const { reads, writes } = direction(file.fd)
-  // The object closes when both sides have ended; an abort or an error of either ends both.
+  // The object closes when both sides have ended; an error or an abort of either ends both.
   const open = new Set(['readable', 'writable'])
   const ended = async (side: string): Promise<void> => {
     open.delete(side)
     if (open.size === 0) await file.close()
   }
+  const failed = async (error: unknown): Promise<never> => {
+    await file.close()
+    throw error
+  }
+  // A read that is pending when nobody wants it any more must not take data away.
+  const cancelled = new AbortController()
 
   const readable = new ReadableStream({
     type: 'bytes',
@@ -27,9 +40,12 @@ export function toWeb(file: AsyncFd): {
     },
     async pull(controller) {
       // With autoAllocateChunkSize there is one for every pull.
-      const request = controller.byobRequest as ReadableStreamBYOBRequest
-      const view = request.view as Uint8Array
-      const count = await file.read(view)
+      const request = controller.byobRequest as unknown as Request
+      const count = await file.read(request.view, null, { signal: cancelled.signal }).catch((error: unknown) => {
+        if (cancelled.signal.aborted || isEnd(error, file.fd)) return 0
+        return failed(error)
+      })
+      if (cancelled.signal.aborted) return
       if (count > 0) {
         request.respond(count)
         return
@@ -39,6 +55,7 @@ export function toWeb(file: AsyncFd): {
       await ended('readable')
     },
     async cancel() {
+      cancelled.abort()
       await ended('readable')
     },
   })
@@ -50,7 +67,7 @@ export function toWeb(file: AsyncFd): {
       await ended('writable')
     },
     async write(chunk) {
-      await file.write(chunk)
+      await file.write(chunk).catch(failed)
     },
     async close() {
       endSending(file.fd)
@@ -61,9 +78,4 @@ export function toWeb(file: AsyncFd): {
     },
   })
   return { readable, writable }
-}
-
-interface ReadableStreamBYOBRequest {
-  readonly view: ArrayBufferView | null
-  respond(bytes: number): void
 }
