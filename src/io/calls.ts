@@ -4,7 +4,9 @@
  * `read` and `write` are read(2) and write(2): on a descriptor without O_NONBLOCK they block the thread when it is not
  * ready. `recv`, `send` and `accept`ed descriptors never block.
  *
- * All throw {@link FdError} with the system's code; where the call would block they return {@link WOULD_BLOCK} instead.
+ * All throw {@link FdError} with the system's code (`EBADF`, `ENOTSOCK`, `ECONNRESET`, `EPIPE`, `EMFILE`, ...), TypeError
+ * `ERR_INVALID_ARG_TYPE` and RangeError `ERR_OUT_OF_RANGE` for arguments. Where the call would block they return
+ * {@link WOULD_BLOCK} instead. Offsets and lengths are bytes, within the buffer.
  *
  * @module
  */
