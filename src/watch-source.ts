@@ -82,6 +82,7 @@ class Mailbox {
       for (const { reject } of this.#takers.splice(0)) reject(failed)
       return
     }
+    if (ready === 0) return // nothing that is still so: a failure follows
     const first = this.#takers.shift()
     if (first === undefined) this.#ready |= ready
     else first.resolve(ready)

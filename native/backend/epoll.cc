@@ -99,7 +99,7 @@ int Backend::join(int outer) const {
 }
 
 bool Backend::owns(int fd) const {
-  return fd == epoll_.get() || fd == timer_.get() || fd == wake_.get();
+  return fd >= 0 && (fd == epoll_.get() || fd == timer_.get() || fd == wake_.get());
 }
 
 int Backend::control(int operation, int fd, Interest interest, Trigger trigger, Tag tag) {
@@ -201,6 +201,9 @@ Waited Backend::wait(Event* events, int capacity, sys::Nanoseconds timeout) {
       waited.timer_fired = true;
     } else if (event.data.u64 == kWakeTag) {
       waited.woken = true;
+      // Read away, or a new poller would report it again: see replace().
+      uint64_t wakes = 0;
+      static_cast<void>(!::read(wake_.get(), &wakes, sizeof wakes));
     } else {
       events[waited.count++] = {event.data.u64, from_epoll(event.events), ~Interest{0}};
     }

@@ -41,7 +41,7 @@ Outcome Registry::enlist(Slot slot) {
   const Wait::Kind kind = slots_[slot].kind;
   Descriptor* known = table_.find(fd);
   const bool alone = exclusive(kind);
-  if (known && known->waited() && (known->exclusive || alone)) {
+  if (known && known->waited() && (known->exclusive || alone) && !replaced(fd)) {
     return kTaken;
   }
   if (known && known->waited() && impostor(fd, *known)) {
@@ -59,6 +59,9 @@ Outcome Registry::enlist(Slot slot) {
       known->generation = generation;
       known->armed = want;
       known->trigger = trigger;
+      if (known->ambiguous) {
+        identities_[fd] = identify(fd);  // of an idle one, any of its former objects may be back
+      }
       append(*known, slot);
       return kListed;
     }
@@ -154,15 +157,16 @@ bool Registry::update(Slot slot, Wait::Kind kind, Interest interest) {
   slots_[slot].kind = kind;
   slots_[slot].interest = interest;
   append(descriptor, slot);
+  descriptor.armed |= interest;  // wanted() relies on it to cover all on the list
   if (kind == Wait::Kind::once) {
     descriptor.trigger = Trigger::one_shot;
   }
   return sync(fd, Reason::verify, 0);
 }
 
-backend::Waited Registry::wait(backend::Event* events, int capacity) {
+backend::Waited Registry::wait(backend::Event* events, int capacity, sys::Nanoseconds timeout) {
   mark_ = generation_;
-  return backend_.wait(events, capacity, 0);
+  return backend_.wait(events, capacity, timeout);
 }
 
 int Registry::match(const backend::Event& event) {
@@ -246,13 +250,16 @@ bool Registry::sync(int fd, Reason reason, Readiness after) {
 bool Registry::replaced(int fd) {
   const int added =
       backend_.add(fd, 0, Trigger::one_shot, to_tag(fd, next_generation(), Trigger::one_shot));
-  if (added == -EEXIST) {
+  Descriptor& descriptor = *table_.find(fd);
+  if ((added == -EEXIST && !impostor(fd, descriptor)) ||
+      (!descriptor.registered && added == -EPERM)) {
     return false;
   }
   if (added == 0) {
     static_cast<void>(backend_.remove(fd));
+    descriptor.ambiguous = true;
   }
-  vanish(*table_.find(fd));
+  vanish(descriptor);
   return true;
 }
 

@@ -52,8 +52,8 @@ class Registry {
   // was registered; the watch is then among the vanished.
   bool update(Slot slot, Wait::Kind kind, Interest interest);
 
-  // Asks the kernel, without blocking.
-  backend::Waited wait(backend::Event* events, int capacity);
+  // Asks the kernel.
+  backend::Waited wait(backend::Event* events, int capacity, sys::Nanoseconds timeout);
   // The descriptor an event belongs to, or -1 for a stale event.
   int match(const backend::Event& event);
 
@@ -74,6 +74,11 @@ class Registry {
   // Moves all living registrations to a new poller under the old descriptor. False: the system has
   // none to give.
   bool rebuild();
+
+  bool registered(int fd) {
+    const Descriptor* descriptor = table_.find(fd);
+    return descriptor && descriptor->registered;
+  }
 
   Slot first(int fd) {
     const Descriptor* descriptor = table_.find(fd);

@@ -24,11 +24,15 @@ Outcome SyncPoller::add(int fd, Interest interest, Wait::Kind kind) {
   wait.interest = interest | kAnyway;
   wait.kind = kind;
   wait.state = Wait::State::pending;
-  const Outcome outcome = registry_.enlist(slot);
+  Outcome outcome = registry_.enlist(slot);
+  if (outcome > 0 || (outcome == Registry::kListed && !registry_.registered(fd))) {
+    outcome = failed(Syscall::control, -EPERM);
+    registry_.unlink(slot);
+  }
   if (outcome != Registry::kListed) {
     slots_.release(slot);
   }
-  return outcome > 0 ? failed(Syscall::control, -EPERM) : outcome;
+  return outcome;
 }
 
 Outcome SyncPoller::modify(int fd, Interest interest, Wait::Kind kind) {
@@ -61,7 +65,7 @@ int SyncPoller::wait(Ready* ready, int capacity, double seconds) {
   const sys::Nanoseconds deadline = seconds == 0 ? 0 : sys::deadline_after(seconds, start);
   sys::Nanoseconds span = deadline == sys::kNever ? sys::kNever : deadline - start;
   for (;;) {
-    const backend::Waited waited = registry_.backend().wait(events_.data(), capacity, span);
+    const backend::Waited waited = registry_.wait(events_.data(), capacity, span);
     if (waited.count < 0 && waited.count != -EINTR) {
       return failed(Syscall::wait, waited.count);
     }

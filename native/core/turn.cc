@@ -23,7 +23,7 @@ int Reactor::turn(Record* records, int capacity) {
 
 // Returns whether the lane's timer has fired.
 bool Reactor::poll(Registry& lane, backend::Event* events) {
-  const backend::Waited waited = lane.wait(events, kEvents);
+  const backend::Waited waited = lane.wait(events, kEvents, 0);
   if (waited.count < 0 && waited.count != -EINTR) {
     fail_all(failed(Syscall::wait, waited.count));
   }

@@ -24,7 +24,7 @@ struct Opened {
 
   std::vector<Event> poll(int capacity = 16) {
     std::vector<Event> events(static_cast<size_t>(capacity));
-    waited = backend.wait(events.data(), capacity, false);
+    waited = backend.wait(events.data(), capacity, 0);
     REQUIRE(waited.count >= 0);
     events.resize(static_cast<size_t>(waited.count));
     return events;
@@ -47,20 +47,33 @@ int inheritable() {
   return count;
 }
 
+int owned(const Backend& backend) {
+  int count = 0;
+  for (int fd = 0; fd < test::kFirstChosenFd; ++fd) {
+    count += backend.owns(fd);
+  }
+  return count;
+}
+
 TEST_CASE("a backend owns its descriptors, no other, and gives none of them to a child") {
   const UniqueFd before = test::make_eventfd(0);
   const int children_had = inheritable();
-  const Opened opened;
+  Opened opened;
+  CHECK(owned(opened.backend) == 1);
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(opened.backend.set_timer(sys::kNever) == 0);
+    CHECK(owned(opened.backend) == 2);
+  }
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(opened.backend.enable_wake() >= 0);
+    CHECK(owned(opened.backend) == 3);
+  }
   const UniqueFd after = test::make_eventfd(0);
   CHECK(inheritable() == children_had);
   CHECK(opened.backend.owns(opened.backend.fd()));
+  CHECK(opened.backend.owns(opened.backend.enable_wake()));
   CHECK_FALSE(opened.backend.owns(before.get()));
   CHECK_FALSE(opened.backend.owns(after.get()));
-  int owned = 0;
-  for (int fd = 0; fd < after.get(); ++fd) {
-    owned += opened.backend.owns(fd);
-  }
-  CHECK(owned == 3);
 }
 
 TEST_CASE("adding a registered descriptor is EEXIST, modifying or removing an unknown one ENOENT") {
@@ -108,7 +121,7 @@ TEST_CASE("one_shot reports one event and is silent until it is modified") {
   REQUIRE(events.size() == 1);
   CHECK(events[0].tag == kMine + 5);
   CHECK(events[0].ready == kReadable);
-  CHECK(events[0].spent == kInterestMask);
+  CHECK(events[0].spent == ~Interest{0});
   test::write_byte(pipe.second);
   CHECK(opened.poll().empty());
   REQUIRE(opened.backend.modify(pipe.first.get(), kReadable, Trigger::one_shot, kMine + 6) == 0);
@@ -183,7 +196,7 @@ TEST_CASE("the timer fires once and never early") {
     const Nanoseconds deadline = monotonic_now() + 300'000;
     REQUIRE(opened.backend.set_timer(deadline) == 0);
     Event event;
-    const Waited waited = opened.backend.wait(&event, 1, true);
+    const Waited waited = opened.backend.wait(&event, 1, sys::kNever);
     CHECK(monotonic_now() >= deadline);
     CHECK(waited.timer_fired);
     CHECK(waited.count == 0);
@@ -230,27 +243,85 @@ TEST_CASE("the largest deadline the clock yields is accepted") {
 
 TEST_CASE("wake makes a blocked wait in another thread return without events") {
   Opened opened;
+  const int wake = opened.backend.enable_wake();
   for (int i = 0; i < 50; ++i) {
-    std::thread waker([&] {
+    std::thread waker([i, wake] {
       timespec pause = sys::to_timespec(i % 2 == 0 ? 0 : 200'000);
       nanosleep(&pause, nullptr);
-      opened.backend.wake();
+      Backend::wake(wake);
     });
     Event event;
-    const Waited waited = opened.backend.wait(&event, 1, true);
+    const Waited waited = opened.backend.wait(&event, 1, sys::kNever);
     waker.join();
     CHECK(waited.count == 0);
+    CHECK(waited.woken);
     CHECK_FALSE(waited.timer_fired);
   }
   CHECK_FALSE(test::pollable_now(opened.backend.fd()));
 }
 
-TEST_CASE("a wake before the wait is not lost") {
+TEST_CASE("wakes before the wait are not lost, and count as one") {
   Opened opened;
-  CHECK(opened.backend.wake() == 0);
-  CHECK(opened.backend.wake() == 0);
+  const int wake = opened.backend.enable_wake();
+  CHECK(Backend::wake(wake) == 0);
+  CHECK(Backend::wake(wake) == 0);
   Event event;
-  CHECK(opened.backend.wait(&event, 1, true).count == 0);
+  const Waited waited = opened.backend.wait(&event, 1, sys::kNever);
+  CHECK(waited.count == 0);
+  CHECK(waited.woken);
+  opened.poll();
+  CHECK_FALSE(opened.waited.woken);
+}
+
+TEST_CASE("a wake after more wakes than the kernel counts is no error") {
+  Opened opened;
+  const int wake = opened.backend.enable_wake();
+  const uint64_t most = UINT64_MAX - 1;
+  REQUIRE(write(wake, &most, sizeof most) == sizeof most);
+  CHECK(Backend::wake(wake) == 0);
+  opened.poll();
+  CHECK(opened.waited.woken);
+}
+
+TEST_CASE("waking a descriptor that is closed is an error") {
+  CHECK(Backend::wake(test::closed_number()) == -EBADF);
+}
+
+TEST_CASE("a wait lasts its span to the nanosecond or longer") {
+  Opened opened;
+  for (const Nanoseconds span : {1ull, 999ull, 50'000ull, 1'300'000ull, 20'000'000ull}) {
+    const Nanoseconds start = monotonic_now();
+    Event event;
+    const Waited waited = opened.backend.wait(&event, 1, span);
+    CHECK(monotonic_now() - start >= span);
+    CHECK(waited.count == 0);
+    CHECK_FALSE(waited.woken);
+  }
+}
+
+TEST_CASE("an event ends a wait before its span") {
+  Opened opened;
+  const UniqueFd ready = test::make_eventfd(1);
+  REQUIRE(opened.backend.add(ready.get(), kReadable, Trigger::level, kMine) == 0);
+  const Nanoseconds start = monotonic_now();
+  Event event;
+  CHECK(opened.backend.wait(&event, 1, 3'600'000'000'000).count == 1);
+  CHECK(monotonic_now() - start < 10'000'000'000);
+}
+
+TEST_CASE("the end of the peer's sending is reported to who asks for it") {
+  Opened opened;
+  const Pair sockets = test::make_sockets();
+  const int fd = sockets.first.get();
+  REQUIRE(opened.backend.add(fd, kReadable, Trigger::level, kMine) == 0);
+  REQUIRE(shutdown(sockets.second.get(), SHUT_WR) == 0);
+  const std::vector<Event> plain = opened.poll();
+  REQUIRE(plain.size() == 1);
+  CHECK(plain[0].ready == kReadable);
+  REQUIRE(opened.backend.modify(fd, kReadable | kReadEnd, Trigger::level, kMine) == 0);
+  const std::vector<Event> asked = opened.poll();
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].ready == (kReadable | kReadEnd));
 }
 
 TEST_CASE("a wait after the epoll descriptor was closed is an error, not a crash") {
@@ -258,7 +329,7 @@ TEST_CASE("a wait after the epoll descriptor was closed is an error, not a crash
   const UniqueFd elsewhere(fcntl(opened.backend.fd(), F_DUPFD_CLOEXEC, 0));
   close(opened.backend.fd());
   Event event;
-  CHECK(opened.backend.wait(&event, 1, false).count == -EBADF);
+  CHECK(opened.backend.wait(&event, 1, 0).count == -EBADF);
   REQUIRE(dup3(elsewhere.get(), opened.backend.fd(), O_CLOEXEC) >= 0);
 }
 

@@ -41,7 +41,7 @@ int ask_select(int fd, Interest interest) {
 }
 
 void check_agrees(const UniqueFd& fd, const std::string& what) {
-  for (Interest interest = 1; interest <= kInterestMask; ++interest) {
+  for (Interest interest = 1; interest <= test::kSelectable; ++interest) {
     CAPTURE(what);
     CAPTURE(interest);
     const int ready = probe(fd.get(), interest);

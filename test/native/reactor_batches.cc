@@ -40,7 +40,7 @@ TEST_CASE("more ready descriptors than the capacity are all handed over") {
   }
   REQUIRE(waiting.size() == 50);
   for (const Record& record : h.settle(3)) {
-    CHECK(record.outcome == kReady);
+    CHECK(record.outcome == kReadable);
     CHECK(waiting.erase(record.slot) == 1);
   }
   CHECK(waiting.empty());
@@ -58,7 +58,7 @@ TEST_CASE("a slot is not used again before the batch that names it is done with"
   for (int i = 0; i < 4; ++i) {
     CHECK(held.insert(h.start(pipe.second, kWritable)).second);
   }
-  REQUIRE(h.turn().size() == 4);
+  h.reactor.finish_batch();
   for (int i = 0; i < 4; ++i) {
     CHECK(h.start(pipe.second, kWritable) < 4);
   }
@@ -71,7 +71,7 @@ TEST_CASE("a wait started inside a batch is reported by the next one") {
   REQUIRE(h.turn().size() == 1);
   const Slot inside = h.start(pipe.second, kWritable, 0);
   CHECK(h.reactor.urgent());
-  CHECK(h.turn() == Records{{inside, kReady, pipe.second.get()}});
+  CHECK(h.turn() == Records{{inside, kWritable, pipe.second.get()}});
 }
 
 TEST_CASE("a backlog does not keep ready descriptors waiting") {
@@ -162,7 +162,7 @@ TEST_CASE("readiness wins over a deadline while its event still queues behind ma
   int seen = 0;
   for (const Record& record : h.settle(2000)) {
     seen += record.slot == single || record.slot == head;
-    CHECK(record.outcome == kReady);
+    CHECK(record.outcome == kReadable);
   }
   CHECK(seen == 2);
   h.check_idle();
@@ -204,7 +204,7 @@ TEST_CASE("a turn without room hands nothing over and loses nothing") {
   const Slot slot = h.start(pipe.second, kWritable);
   Record unused;
   CHECK(h.reactor.turn(&unused, 0) == 0);
-  CHECK(h.settle() == Records{{slot, kReady, pipe.second.get()}});
+  CHECK(h.settle() == Records{{slot, kWritable, pipe.second.get()}});
 }
 
 }  // namespace

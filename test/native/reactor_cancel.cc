@@ -37,7 +37,7 @@ TEST_CASE("cancelling one wait narrows the interest and keeps the others") {
   h.reactor.cancel(writer);
   CHECK_FALSE(pollable_now(h.reactor.fd()));
   write_byte(sockets.second);
-  CHECK(h.settle() == Records{{reader, kReady, sockets.first.get()}});
+  CHECK(h.settle() == Records{{reader, kReadable, sockets.first.get()}});
   CHECK(h.turns == 1);
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("close ends every wait on the descriptor, and no other") {
   CHECK(h.reactor.referenced() == 1);
   write_byte(pipe.second);
   write_byte(other.second);
-  CHECK(h.settle() == Records{{elsewhere, kReady, other.first.get()}});
+  CHECK(h.settle() == Records{{elsewhere, kReadable, other.first.get()}});
   h.check_idle();
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("close names waits that are finished but not handed over yet") {
   const Slot pending = h.start(pipe.second, kPriority);
   const Slot select =
       h.select({{other.second.get(), kWritable, 0}, {pipe.second.get(), kWritable, 0}}, 0);
-  CHECK(h.close(pipe.second.get()) == std::vector<Slot>{pending, finished, select});
+  CHECK(h.close(pipe.second.get()) == std::vector<Slot>{finished, select, pending});
   CHECK(h.reactor.referenced() == 1);
   std::vector<Slot> handed_over;
   for (const Record& record : h.settle()) {
@@ -137,14 +137,14 @@ TEST_CASE("after close the number starts afresh, for the same object and for ano
   h.close(fd);
   const Slot same = h.start(fd, kReadable);
   write_byte(pipe.second);
-  CHECK(h.settle() == Records{{same, kReady, fd}});
+  CHECK(h.settle() == Records{{same, kReadable, fd}});
   h.start(fd, kPriority);
   h.close(fd);
   put(other.first, fd);
   const Slot another = h.start(fd, kReadable);
   CHECK(h.settle().empty());
   write_byte(other.second);
-  CHECK(h.settle() == Records{{another, kReady, fd}});
+  CHECK(h.settle() == Records{{another, kReadable, fd}});
   h.close(fd);
   ::close(fd);
   CHECK(h.reactor.statistics().registered == 0);

@@ -15,7 +15,7 @@ TEST_CASE("a hangup is readable") {
   Pair pipe = make_pipe();
   const Slot slot = h.start(pipe.first, kReadable);
   pipe.second.reset();
-  CHECK(h.settle() == Records{{slot, kReady, pipe.first.get()}});
+  CHECK(h.settle() == Records{{slot, kReadable, pipe.first.get()}});
 }
 
 TEST_CASE("an error is readable and writable") {
@@ -26,7 +26,7 @@ TEST_CASE("an error is readable and writable") {
   const Slot reader = h.start(pipe.second, kReadable);
   pipe.first.reset();
   CHECK(h.settle() ==
-        Records{{writer, kReady, pipe.second.get()}, {reader, kReady, pipe.second.get()}});
+        Records{{writer, kWritable, pipe.second.get()}, {reader, kReadable, pipe.second.get()}});
 }
 
 TEST_CASE("a hangup that answers no wait costs a few turns and never spins") {
@@ -64,10 +64,10 @@ TEST_CASE("a hangup ends the readers and leaves the writer without a spin") {
   const Slot writer = h.start(pipe.first, kWritable, 0.02);
   const Slot reader = h.start(pipe.first, kReadable);
   pipe.second.reset();
-  CHECK(h.settle() == Records{{reader, kReady, pipe.first.get()}});
+  CHECK(h.settle() == Records{{reader, kReadable, pipe.first.get()}});
   CHECK(h.turns <= kFewTurns);
   const Slot late = h.start(pipe.first, kReadable);
-  CHECK(h.settle() == Records{{late, kReady, pipe.first.get()}});
+  CHECK(h.settle() == Records{{late, kReadable, pipe.first.get()}});
   CHECK(h.turns <= kFewTurns);
   CHECK(h.next() == Records{{writer, kTimedOut, pipe.first.get()}});
   CHECK(h.settle().empty());
@@ -111,7 +111,7 @@ TEST_CASE("a wait sees the change when a hangup clears") {
   const Slot slot = h.start(reader, kReadable);
   CHECK(h.settle().empty());
   write_byte(writer);
-  CHECK(h.settle() == Records{{slot, kReady, reader.get()}});
+  CHECK(h.settle() == Records{{slot, kReadable, reader.get()}});
   CHECK(h.turns <= kFewTurns);
   h.reactor.cancel(stays);
   h.check_idle();
@@ -126,7 +126,7 @@ TEST_CASE("a wait that a hangup did not answer ends when the socket connects and
   const UniqueFd server = connect_tcp(client);
   CHECK(h.settle().empty());
   send_out_of_band(server);
-  CHECK(h.next() == Records{{slot, kReady, client.get()}});
+  CHECK(h.next() == Records{{slot, kPriority, client.get()}});
 }
 
 TEST_CASE("a second wait on a hung-up descriptor is armed like the first") {
@@ -139,7 +139,7 @@ TEST_CASE("a second wait on a hung-up descriptor is armed like the first") {
   const UniqueFd server = connect_tcp(client);
   CHECK(h.settle().empty());
   send_out_of_band(server);
-  CHECK(h.next() == Records{{first, kReady, client.get()}, {second, kReady, client.get()}});
+  CHECK(h.next() == Records{{first, kPriority, client.get()}, {second, kPriority, client.get()}});
 }
 
 TEST_CASE("a wait on the successor of a hung-up descriptor is armed afresh") {
@@ -155,7 +155,7 @@ TEST_CASE("a wait on the successor of a hung-up descriptor is armed afresh") {
   const UniqueFd server = connect_tcp(successor);
   CHECK(h.settle().empty());
   send_out_of_band(server);
-  CHECK(h.next() == Records{{fresh, kReady, fd}});
+  CHECK(h.next() == Records{{fresh, kPriority, fd}});
 }
 
 TEST_CASE("a hangup that came while only others were asked is seen by a later wait") {
@@ -169,8 +169,8 @@ TEST_CASE("a hangup that came while only others were asked is seen by a later wa
   CHECK(h.next() == Records{{head, kTimedOut, -1}});
   const Slot reader = h.start(sockets.first, kReadable);
   const Slot writer = h.start(sockets.first, kWritable);
-  CHECK(h.settle() ==
-        Records{{reader, kReady, sockets.first.get()}, {writer, kReady, sockets.first.get()}});
+  CHECK(h.settle() == Records{{reader, kReadable, sockets.first.get()},
+                              {writer, kWritable, sockets.first.get()}});
   h.reactor.cancel(exceptional);
   h.check_idle();
 }

@@ -39,12 +39,13 @@ struct StringMaker<std::vector<Item>> {
 namespace fdevent::test {
 
 using core::failed;
-using core::kReady;
 using core::kTimedOut;
 using core::Outcome;
 using core::Record;
 using core::Slot;
 using core::Syscall;
+
+inline constexpr Outcome kSelected = 1;  // a select: some member is ready
 
 inline constexpr double kForever = std::numeric_limits<double>::infinity();
 inline constexpr int kPatience = 10'000;  // ms; reached only by a failing test
@@ -53,13 +54,21 @@ using Records = std::vector<Record>;
 
 class Harness {
  public:
-  Harness() { REQUIRE(reactor.open() == 0); }
+  explicit Harness(core::Transfers* transfers = nullptr) : reactor(transfers) {
+    REQUIRE(reactor.open() == 0);
+  }
 
   Slot start(int fd, Interest interest, double seconds = kForever, bool referenced = true) {
     return reactor.start(fd, interest, seconds, referenced);
   }
   Slot start(const UniqueFd& fd, Interest interest, double seconds = kForever) {
     return start(fd.get(), interest, seconds);
+  }
+  Slot watch(int fd, Interest interest, bool edge = false, bool referenced = true) {
+    return reactor.watch(fd, interest, edge, referenced);
+  }
+  Slot watch(const UniqueFd& fd, Interest interest, bool edge = false) {
+    return watch(fd.get(), interest, edge);
   }
   Slot select(const std::vector<sys::Probe>& members, double seconds = kForever) {
     return reactor.start_select(members, seconds, true, &culprit);
@@ -70,7 +79,9 @@ class Harness {
     return interrupted;
   }
 
+  // What is started between two turns is started while the first one's batch is being received.
   Records turn(int capacity = 64) {
+    reactor.finish_batch();
     Records records(static_cast<size_t>(capacity));
     records.resize(static_cast<size_t>(reactor.turn(records.data(), capacity)));
     return records;
@@ -89,7 +100,7 @@ class Harness {
         all.push_back(record);
       }
     }
-    turn(capacity);  // the last batch is done with
+    reactor.finish_batch();
     return all;
   }
 
@@ -107,6 +118,8 @@ class Harness {
   void check_idle() {
     const core::Reactor::Statistics now = reactor.statistics();
     CHECK(now.waits == 0);
+    CHECK(now.watches == 0);
+    CHECK(now.streams == 0);
     CHECK(now.timed == 0);
     CHECK(now.armed == 0);
     CHECK(reactor.referenced() == 0);

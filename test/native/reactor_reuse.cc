@@ -81,7 +81,7 @@ TEST_CASE_FIXTURE(Reuse, "a new wait on a reused number is served and the old on
   write_byte(p.second);
   CHECK(h.settle().empty());
   write_byte(q.second);
-  CHECK(h.settle() == Records{{fresh, kReady, kFd}});
+  CHECK(h.settle() == Records{{fresh, kReadable, kFd}});
   h.check_idle();
 }
 
@@ -91,7 +91,7 @@ TEST_CASE_FIXTURE(Reuse, "a descriptor that is idle, closed and reused needs no 
     put(pipe.first, kFd);
     write_byte(pipe.second);
     const Slot slot = h.start(kFd, kReadable);
-    CHECK(h.settle() == Records{{slot, kReady, kFd}});
+    CHECK(h.settle() == Records{{slot, kReadable, kFd}});
   }
   h.check_idle();
 }
@@ -113,7 +113,7 @@ TEST_CASE_FIXTURE(Reuse, "the open file that comes back to its number is waited 
   CHECK(back >= 0);
   CHECK(h.settle().empty());
   write_byte(p.second);
-  CHECK(h.next() == Records{{back, kReady, kFd}});
+  CHECK(h.next() == Records{{back, kReadable, kFd}});
   CHECK(h.settle().empty());
 }
 
@@ -132,7 +132,7 @@ TEST_CASE_FIXTURE(
   CHECK(h.turns == 0);
   CHECK(h.reactor.statistics().waits == 1);
   write_byte(q.second);
-  CHECK(h.settle() == Records{{fresh, kReady, kFd}});
+  CHECK(h.settle() == Records{{fresh, kReadable, kFd}});
 }
 
 TEST_CASE_FIXTURE(Reuse,
@@ -151,7 +151,24 @@ TEST_CASE_FIXTURE(Reuse,
   write_byte(p.second);
   const Records records = h.settle();
   REQUIRE_FALSE(records.empty());
-  CHECK(records.back() == Record{third, kReady, kFd});
+  CHECK(records.back() == Record{third, kReadable, kFd});
+}
+
+TEST_CASE_FIXTURE(Reuse,
+                  "a wait on the open file that came back while nobody waited is not failed") {
+  put(p.first, kFd);
+  const Slot first = h.start(kFd, kReadable);
+  put(q.first, kFd);
+  const Slot second = h.start(kFd, kReadable);
+  write_byte(q.second);
+  CHECK(h.settle() == Records{{first, kGone, kFd}, {second, kReadable, kFd}});
+  put(p.first, kFd);
+  const Slot third = h.start(kFd, kReadable);
+  const Slot fourth = h.start(kFd, kReadable);
+  CHECK(h.settle().empty());
+  write_byte(p.second);
+  CHECK(h.settle() == Records{{third, kReadable, kFd}, {fourth, kReadable, kFd}});
+  h.check_idle();
 }
 
 // Where a hangup answered no wait, the registration is edge-triggered and outlives its first event.
@@ -188,7 +205,7 @@ TEST_CASE_FIXTURE(HangupLeftOver, "a left-over registration after a hangup never
   CHECK(turns_over(8) <= 8);
   CHECK_FALSE(pollable_now(h.reactor.fd(), 10));
   write_byte(q.second);
-  CHECK(h.settle() == Records{{fresh, kReady, kFd}});
+  CHECK(h.settle() == Records{{fresh, kReadable, kFd}});
 }
 
 TEST_CASE_FIXTURE(HangupLeftOver,
@@ -202,7 +219,7 @@ TEST_CASE_FIXTURE(Reuse, "an event that finds its number closed fails the waits 
   const Slot exceptional = h.start(kFd, kPriority);
   ::close(kFd);
   write_byte(p.second);
-  CHECK(h.turn() == Records{{reader, kReady, kFd}, {exceptional, kGone, kFd}});
+  CHECK(h.turn() == Records{{reader, kReadable, kFd}, {exceptional, kGone, kFd}});
   CHECK(h.settle().empty());
   h.check_idle();
 }
@@ -224,7 +241,7 @@ TEST_CASE_FIXTURE(
   const Slot old = h.start(kFd, kReadable);
   put(file, kFd);
   const Slot fresh = h.start(kFd, kReadable);
-  CHECK(h.settle() == Records{{old, kGone, kFd}, {fresh, kReady, kFd}});
+  CHECK(h.settle() == Records{{old, kGone, kFd}, {fresh, kReadable, kFd}});
   const Slot exceptional = h.start(kFd, kPriority, 0.002);
   CHECK(h.next() == Records{{exceptional, kTimedOut, kFd}});
   h.check_idle();
@@ -240,7 +257,7 @@ TEST_CASE_FIXTURE(Reuse,
   const Slot fresh = h.start(kFd, kReadable);
   CHECK(h.settle() == Records{{old, kGone, kFd}});
   write_byte(q.second);
-  CHECK(h.settle() == Records{{fresh, kReady, kFd}});
+  CHECK(h.settle() == Records{{fresh, kReadable, kFd}});
   h.check_idle();
 }
 
@@ -297,7 +314,7 @@ TEST_CASE_FIXTURE(Reuse, "several selects with several vanished members fail onc
     CHECK(times == 1);
   }
   write_byte(q.second);
-  CHECK(h.settle() == Records{{head, kReady, -1}});
+  CHECK(h.settle() == Records{{head, kSelected, -1}});
   h.check_idle();
 }
 

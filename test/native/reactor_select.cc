@@ -35,7 +35,7 @@ TEST_CASE_FIXTURE(Selects, "a select that is ready already reports the state of 
                               {b, kReadable | kPriority, 0},
                               {p.second.get(), kWritable | kReadable, 0}});
   CHECK(h.reactor.urgent());
-  CHECK(h.turn() == Records{{head, kReady, -1}});
+  CHECK(h.turn() == Records{{head, kSelected, -1}});
   CHECK(answer(head) == std::vector<Interest>{0, kReadable, kWritable});
   CHECK(h.reactor.statistics().registered == 0);
   h.turn();
@@ -51,7 +51,7 @@ TEST_CASE_FIXTURE(Selects,
   CHECK(h.reactor.statistics().timed == 1);
   write_byte(p.second);
   write_byte(q.second);
-  CHECK(h.next() == Records{{head, kReady, -1}});
+  CHECK(h.next() == Records{{head, kSelected, -1}});
   CHECK(answer(head) == std::vector<Interest>{kReadable, kReadable});
   CHECK(h.settle().empty());
   h.check_idle();
@@ -62,7 +62,7 @@ TEST_CASE_FIXTURE(Selects,
   const Slot head = h.select(both);
   CHECK(h.settle().empty());
   write_byte(p.second);
-  CHECK(h.turn() == Records{{head, kReady, -1}});
+  CHECK(h.turn() == Records{{head, kSelected, -1}});
   drain(a);
   write_byte(q.second);
   CHECK(answer(head) == std::vector<Interest>{kReadable, 0});
@@ -84,7 +84,7 @@ TEST_CASE_FIXTURE(Selects,
   const Slot none = h.select(both, 0);
   write_byte(q.second);
   const Slot one = h.select(both, 0);
-  CHECK(h.turn() == Records{{none, kTimedOut, -1}, {one, kReady, -1}});
+  CHECK(h.turn() == Records{{none, kTimedOut, -1}, {one, kSelected, -1}});
   CHECK(answer(none) == std::vector<Interest>{0, 0});
   CHECK(answer(one) == std::vector<Interest>{0, kReadable});
   CHECK(h.reactor.statistics().registered == 0);
@@ -119,7 +119,7 @@ TEST_CASE_FIXTURE(Selects, "a select that a member refuses leaves nothing behind
   h.check_idle();
   const Slot single = h.start(a, kReadable);
   write_byte(p.second);
-  CHECK(h.settle() == Records{{single, kReady, a}});
+  CHECK(h.settle() == Records{{single, kReadable, a}});
 }
 
 TEST_CASE_FIXTURE(Selects, "cancelling a select frees every member and nobody else's wait") {
@@ -131,7 +131,7 @@ TEST_CASE_FIXTURE(Selects, "cancelling a select frees every member and nobody el
   CHECK(h.reactor.statistics().timed == 0);
   write_byte(p.second);
   write_byte(q.second);
-  CHECK(h.settle() == Records{{single, kReady, a}});
+  CHECK(h.settle() == Records{{single, kReadable, a}});
   h.check_idle();
 }
 
@@ -141,7 +141,7 @@ TEST_CASE_FIXTURE(Selects, "closing a member ends the select and leaves the othe
   CHECK(h.close(a) == std::vector<Slot>{head});
   CHECK(h.reactor.statistics().registered == 1);
   write_byte(q.second);
-  CHECK(h.settle() == Records{{single, kReady, b}});
+  CHECK(h.settle() == Records{{single, kReadable, b}});
   h.check_idle();
 }
 
@@ -156,13 +156,13 @@ TEST_CASE_FIXTURE(Selects,
   write_byte(p.second);
   std::vector<Slot> ended;
   for (const Record& record : h.settle()) {
-    CHECK(record.outcome == kReady);
+    CHECK(record.outcome == (record.fd == -1 ? kSelected : kReadable));
     ended.push_back(record.slot);
   }
   CHECK(ended == slots);
   CHECK(h.reactor.statistics().waits == 1);
   write_byte(q.second);
-  CHECK(h.settle() == Records{{left, kReady, b}});
+  CHECK(h.settle() == Records{{left, kReadable, b}});
   h.check_idle();
 }
 
@@ -171,7 +171,7 @@ TEST_CASE_FIXTURE(Selects, "two members that become ready in one turn end a sele
   const Slot second = h.select({{b, kReadable, 0}, {a, kReadable, 0}});
   write_byte(p.second);
   write_byte(q.second);
-  CHECK(h.settle() == Records{{first, kReady, -1}, {second, kReady, -1}});
+  CHECK(h.settle() == Records{{first, kSelected, -1}, {second, kSelected, -1}});
   CHECK(h.settle().empty());
   h.check_idle();
 }
@@ -182,7 +182,7 @@ TEST_CASE_FIXTURE(Selects, "a hangup that answers no member neither ends a selec
   CHECK(h.settle().empty());
   CHECK(h.turns <= 4);
   write_byte(q.second);
-  CHECK(h.next() == Records{{head, kReady, -1}});
+  CHECK(h.next() == Records{{head, kSelected, -1}});
   CHECK(answer(head) == std::vector<Interest>{0, kReadable});
 }
 
@@ -190,12 +190,12 @@ TEST_CASE_FIXTURE(Selects,
                   "a regular file makes a select ready, unless only exceptions were asked for") {
   const UniqueFd file = make_file();
   const Slot ready = h.select({{a, kReadable, 0}, {file.get(), kWritable, 0}});
-  CHECK(h.turn() == Records{{ready, kReady, -1}});
+  CHECK(h.turn() == Records{{ready, kSelected, -1}});
   CHECK(answer(ready) == std::vector<Interest>{0, kWritable});
   const Slot waiting = h.select({{a, kReadable, 0}, {file.get(), kPriority, 0}});
   CHECK(h.settle().empty());
   write_byte(p.second);
-  CHECK(h.settle() == Records{{waiting, kReady, -1}});
+  CHECK(h.settle() == Records{{waiting, kSelected, -1}});
   h.check_idle();
 }
 
@@ -203,7 +203,7 @@ TEST_CASE_FIXTURE(Selects, "readiness wins over a select's deadline") {
   const Slot head = h.select(both, 0.001);
   write_byte(q.second);
   poll(nullptr, 0, 5);
-  CHECK(h.next() == Records{{head, kReady, -1}});
+  CHECK(h.next() == Records{{head, kSelected, -1}});
   CHECK(answer(head) == std::vector<Interest>{0, kReadable});
   h.settle();
   h.check_idle();

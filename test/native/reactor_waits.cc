@@ -26,7 +26,7 @@ TEST_CASE("a wait ends with one record when its descriptor becomes ready") {
   CHECK(h.reactor.statistics().registered == 1);
   CHECK(h.reactor.statistics().armed == 1);
   write_byte(pipe.second);
-  CHECK(h.next() == Records{{slot, kReady, pipe.first.get()}});
+  CHECK(h.next() == Records{{slot, kReadable, pipe.first.get()}});
   CHECK(h.settle().empty());
   h.check_idle();
 }
@@ -35,7 +35,7 @@ TEST_CASE("a descriptor that is ready already is reported by the next turn") {
   Harness h;
   const Pair pipe = make_pipe();
   const Slot slot = h.start(pipe.second, kWritable, 10);
-  CHECK(h.turn() == Records{{slot, kReady, pipe.second.get()}});
+  CHECK(h.turn() == Records{{slot, kWritable, pipe.second.get()}});
   CHECK(h.turn().empty());
   h.check_idle();
 }
@@ -46,7 +46,7 @@ TEST_CASE("waits reuse the registration of their descriptor") {
   write_byte(pipe.second);
   for (int i = 0; i < 100; ++i) {
     const Slot slot = h.start(pipe.first, kReadable);
-    REQUIRE(h.turn() == Records{{slot, kReady, pipe.first.get()}});
+    REQUIRE(h.turn() == Records{{slot, kReadable, pipe.first.get()}});
     CHECK(h.reactor.statistics().registered == 1);
     CHECK(h.reactor.statistics().armed == 0);
   }
@@ -90,7 +90,7 @@ TEST_CASE("readiness wins over a deadline that passes before the reactor turns")
   write_byte(pipe.second);
   timespec pause = sys::to_timespec(5'000'000);
   nanosleep(&pause, nullptr);
-  CHECK(h.next() == Records{{slot, kReady, pipe.first.get()}});
+  CHECK(h.next() == Records{{slot, kReadable, pipe.first.get()}});
   CHECK(h.settle().empty());
   h.check_idle();
 }
@@ -128,9 +128,9 @@ TEST_CASE("timeout 0 reports the present state in the next turn") {
   const Slot regular = h.start(file, kReadable | kWritable, 0);
   const Slot exceptional = h.start(file, kPriority, 0);
   CHECK(h.reactor.urgent());
-  CHECK(h.turn() == Records{{ready, kReady, pipe.second.get()},
+  CHECK(h.turn() == Records{{ready, kWritable, pipe.second.get()},
                             {not_ready, kTimedOut, pipe.first.get()},
-                            {regular, kReady, file.get()},
+                            {regular, kReadable | kWritable, file.get()},
                             {exceptional, kTimedOut, file.get()}});
   CHECK_FALSE(h.reactor.urgent());
   CHECK(h.reactor.statistics().registered == 0);
@@ -157,20 +157,35 @@ TEST_CASE("a number that is not open fails at once and leaves nothing behind") {
   h.check_idle();
 }
 
-TEST_CASE("the reactor's own descriptors are refused") {
+TEST_CASE("the reactor's own descriptors come when they are needed, and are refused") {
+  const Pair sockets = make_sockets();
   std::vector<bool> open_before;
   for (int fd = 0; fd < kFirstChosenFd; ++fd) {
     open_before.push_back(fcntl(fd, F_GETFD) >= 0);
   }
   Harness h;
-  int own = 0;
-  for (int fd = 0; fd < kFirstChosenFd; ++fd) {
-    if (!open_before[static_cast<size_t>(fd)] && fcntl(fd, F_GETFD) >= 0) {
-      ++own;
-      CHECK(h.start(fd, kReadable) == failed(Syscall::control, -EINVAL));
+  const auto count_own = [&] {
+    int own = 0;
+    for (int fd = 0; fd < kFirstChosenFd; ++fd) {
+      if (!open_before[static_cast<size_t>(fd)] && fcntl(fd, F_GETFD) >= 0) {
+        ++own;
+        CHECK(h.start(fd, kReadable) == failed(Syscall::control, -EINVAL));
+        CHECK(h.watch(fd, kReadable) == failed(Syscall::control, -EINVAL));
+        CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+      }
     }
+    return own;
+  };
+  CHECK(count_own() == 1);
+  const Slot endless = h.start(sockets.first, kReadable);
+  CHECK(count_own() == 1);
+  const Slot timed = h.start(sockets.first, kReadable, 100);
+  CHECK(count_own() == 2);
+  const Slot edge = h.watch(sockets.first, kReadable, true);
+  CHECK(count_own() == 3);
+  for (const Slot slot : {endless, timed, edge}) {
+    h.reactor.cancel(slot);
   }
-  CHECK(own == 3);
   h.check_idle();
 }
 
@@ -182,7 +197,7 @@ TEST_CASE("another reactor's descriptor can be waited on") {
   CHECK(outer.settle().empty());
   const Pair pipe = make_pipe();
   inner.start(pipe.second, kWritable);
-  CHECK(outer.next() == Records{{slot, kReady, inner.reactor.fd()}});
+  CHECK(outer.next() == Records{{slot, kReadable, inner.reactor.fd()}});
 }
 
 TEST_CASE("waits for different things on one descriptor end independently") {
@@ -193,10 +208,10 @@ TEST_CASE("waits for different things on one descriptor end independently") {
   const Slot writer = h.start(sockets.first, kWritable);
   CHECK(h.settle().empty());
   write_byte(sockets.second);
-  CHECK(h.settle() == Records{{reader, kReady, sockets.first.get()}});
+  CHECK(h.settle() == Records{{reader, kReadable, sockets.first.get()}});
   CHECK(h.reactor.statistics().armed == 1);
   drain(sockets.second.get());
-  CHECK(h.settle() == Records{{writer, kReady, sockets.first.get()}});
+  CHECK(h.settle() == Records{{writer, kWritable, sockets.first.get()}});
   h.check_idle();
 }
 
@@ -210,7 +225,7 @@ TEST_CASE("waits for the same thing all end with one event, first come first ser
   write_byte(pipe.second);
   std::vector<Slot> order;
   for (const Record& record : h.settle()) {
-    CHECK(record.outcome == kReady);
+    CHECK(record.outcome == kReadable);
     order.push_back(record.slot);
   }
   CHECK(order == expected);
@@ -223,7 +238,7 @@ TEST_CASE("a wait for several things ends with the first of them") {
   const Slot slot = h.start(sockets.first, kReadable | kWritable | kPriority);
   CHECK(h.settle().empty());
   drain(sockets.second.get());
-  CHECK(h.settle() == Records{{slot, kReady, sockets.first.get()}});
+  CHECK(h.settle() == Records{{slot, kWritable, sockets.first.get()}});
 }
 
 TEST_CASE("one wait's deadline leaves the others on its descriptor alone") {
@@ -233,7 +248,7 @@ TEST_CASE("one wait's deadline leaves the others on its descriptor alone") {
   const Slot hasty = h.start(pipe.first, kReadable | kPriority, 0.002);
   CHECK(h.next() == Records{{hasty, kTimedOut, pipe.first.get()}});
   write_byte(pipe.second);
-  CHECK(h.next() == Records{{patient, kReady, pipe.first.get()}});
+  CHECK(h.next() == Records{{patient, kReadable, pipe.first.get()}});
   h.check_idle();
 }
 
@@ -243,10 +258,10 @@ TEST_CASE("out-of-band data ends an exceptional wait and leaves a reader waiting
   const Slot reader = h.start(tcp.first, kReadable);
   const Slot exceptional = h.start(tcp.first, kPriority);
   send_out_of_band(tcp.second);
-  CHECK(h.next() == Records{{exceptional, kReady, tcp.first.get()}});
+  CHECK(h.next() == Records{{exceptional, kPriority, tcp.first.get()}});
   CHECK(h.settle().empty());
   write_byte(tcp.second);
-  CHECK(h.next() == Records{{reader, kReady, tcp.first.get()}});
+  CHECK(h.next() == Records{{reader, kReadable, tcp.first.get()}});
 }
 
 TEST_CASE("a regular file is always readable and writable") {
@@ -257,9 +272,9 @@ TEST_CASE("a regular file is always readable and writable") {
   const Slot writer = h.start(file, kWritable | kPriority, 10);
   const Slot device = h.start(null, kReadable);
   CHECK(h.reactor.urgent());
-  CHECK(h.turn() == Records{{reader, kReady, file.get()},
-                            {writer, kReady, file.get()},
-                            {device, kReady, null.get()}});
+  CHECK(h.turn() == Records{{reader, kReadable, file.get()},
+                            {writer, kWritable, file.get()},
+                            {device, kReadable, null.get()}});
   CHECK(h.reactor.statistics().registered == 0);
   h.check_idle();
 }

@@ -2,14 +2,18 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+
 namespace fdevent {
 namespace {
+
+constexpr Interest kSelectable = kReadable | kWritable | kPriority;
 
 // select(2): "readable: POLLIN | POLLHUP | POLLERR; writable: POLLOUT | POLLERR; exceptional:
 // POLLPRI"
 TEST_CASE("for every state and interest the answer is what select(2) documents") {
   for (Readiness ready = 0; ready < 32; ++ready) {
-    for (Interest interest = 0; interest <= kInterestMask; ++interest) {
+    for (Interest interest = 0; interest <= kSelectable; ++interest) {
       CAPTURE(ready);
       CAPTURE(interest);
       const bool in = ready & 1;
@@ -21,9 +25,32 @@ TEST_CASE("for every state and interest the answer is what select(2) documents")
       CHECK(((answer & kReadable) != 0) == ((interest & 1) && (in || hangup || error)));
       CHECK(((answer & kWritable) != 0) == ((interest & 2) && (out || error)));
       CHECK(((answer & kPriority) != 0) == ((interest & 4) && priority));
-      CHECK((answer & ~kInterestMask) == 0);
+      CHECK((answer & ~kSelectable) == 0);
     }
   }
+}
+
+TEST_CASE("who names neither hangup nor error is told what select(2) would say") {
+  for (Readiness ready = 0; ready < 64; ++ready) {
+    for (Interest interest = 0; interest <= kSelectable; ++interest) {
+      CHECK(answer(ready, interest) == selected(ready, interest));
+    }
+  }
+}
+
+TEST_CASE("who names hangup or error is told exactly the bits asked for that hold") {
+  for (Readiness ready = 0; ready < 64; ++ready) {
+    for (Interest interest = 0; interest <= kSelectable; ++interest) {
+      for (const Interest named : {kHangup, kError, kHangup | kError}) {
+        CHECK(answer(ready, interest | named) == (ready & (interest | named)));
+      }
+    }
+  }
+}
+
+TEST_CASE("the end of the peer's sending is no readiness of its own") {
+  CHECK(selected(kReadEnd, kSelectable) == 0);
+  CHECK(answer(kReadEnd, kSelectable | kHangup | kError) == 0);
 }
 
 TEST_CASE("the bits are the numbers that the package exports") {
@@ -32,7 +59,6 @@ TEST_CASE("the bits are the numbers that the package exports") {
   CHECK(kPriority == 4);
   CHECK(kHangup == 8);
   CHECK(kError == 16);
-  CHECK(kInterestMask == 7);
 }
 
 }  // namespace

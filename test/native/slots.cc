@@ -38,6 +38,12 @@ TEST_CASE("a released slot is used again, as new") {
   slots[slot].state = Wait::State::completed;
   slots[slot].listed = true;
   slots[slot].referenced = true;
+  slots[slot].ready = kReadable;
+  slots[slot].kind = Wait::Kind::edge;
+  slots[slot].lane = 3;
+  slots[slot].records = 2;
+  slots[slot].abandoned = true;
+  slots[slot].transfers = true;
   slots.release(slot);
   REQUIRE(slots.take() == slot);
   const Wait& wait = slots[slot];
@@ -49,6 +55,12 @@ TEST_CASE("a released slot is used again, as new") {
   CHECK(wait.state == Wait::State::free);
   CHECK_FALSE(wait.listed);
   CHECK_FALSE(wait.referenced);
+  CHECK(wait.ready == 0);
+  CHECK(wait.kind == Wait::Kind::once);
+  CHECK(wait.lane == 0);
+  CHECK(wait.records == 0);
+  CHECK_FALSE(wait.abandoned);
+  CHECK_FALSE(wait.transfers);
 }
 
 TEST_CASE("no slot is handed out twice while it is held") {

@@ -2,6 +2,8 @@
 // under them while other names keep some of those files alive.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <random>
 #include <vector>
@@ -10,6 +12,11 @@
 #include "sys/probe.h"
 
 namespace fdevent::test {
+
+inline unsigned from_environment(const char* name, unsigned otherwise) {
+  const char* text = std::getenv(name);
+  return text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
+}
 
 class World {
  public:
@@ -35,10 +42,19 @@ class World {
   unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
   int number() { return kFirstChosenFd + static_cast<int>(below(kNumbers)); }
 
-  // What of `interest` select(2) would report; nothing for a number that is not open.
-  static Interest present(int fd, Interest interest) {
+  // What poll(2) reports of a descriptor; nothing for a number that is not open.
+  static Readiness state(int fd, Interest interest) {
     const int ready = sys::probe(fd, interest);
-    return ready < 0 ? 0 : selected(static_cast<Readiness>(ready), interest);
+    return ready < 0 ? 0 : static_cast<Readiness>(ready);
+  }
+  // What of `interest` select(2) would report.
+  static Interest present(int fd, Interest interest) {
+    return selected(state(fd, interest), interest);
+  }
+  static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+  static bool is_file(int fd) {
+    struct stat status {};
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   }
 
   // Puts some open file on the number, sometimes one that was there before.

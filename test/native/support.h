@@ -13,13 +13,20 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <utility>
 
+#include "sys/readiness.h"
 #include "sys/unique_fd.h"
 
 namespace fdevent::test {
 
 using sys::UniqueFd;
+
+// All that select(2) can be asked for.
+inline constexpr Interest kSelectable = kReadable | kWritable | kPriority;
 
 // Above every number the tests get from the kernel, so that nothing takes one of these by chance.
 inline constexpr int kFirstChosenFd = 900;
@@ -122,6 +129,13 @@ inline void fill(int fd) {
   const std::array<char, 4096> buffer{};
   while (write(fd, buffer.data(), buffer.size()) > 0) {
   }
+}
+
+// What the kernel holds for this epoll instance. A call that changes a registration changes this,
+// because each call gives it a new tag.
+inline std::string registrations(int epoll) {
+  std::ifstream file("/proc/self/fdinfo/" + std::to_string(epoll));
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 inline bool pollable_now(int fd, int milliseconds = 0, short events = POLLIN) {
