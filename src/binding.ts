@@ -24,7 +24,10 @@ export interface Binding {
   pollerAdd(handle: PollerHandle, fd: number, interest: number, kind: number): number
   pollerModify(handle: PollerHandle, fd: number, interest: number, kind: number): number
   pollerRemove(handle: PollerHandle, fd: number): number
+  /** A count, a failure, or `pollerUnfinished`: go on with `pollerResume`. */
   pollerWait(handle: PollerHandle, seconds: number): number
+  pollerResume(handle: PollerHandle): number
+  readonly pollerUnfinished: number
   pollerFd(handle: PollerHandle): number
   pollerWaker(handle: PollerHandle): number
   pollerClose(handle: PollerHandle): void

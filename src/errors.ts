@@ -91,3 +91,8 @@ function describe(value: unknown): string {
 export function invalidState(message: string): Error {
   return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' })
 }
+
+/** A class that only the library may construct. */
+export function illegalConstructor(message: string): TypeError {
+  return Object.assign(new TypeError(message), { code: 'ERR_ILLEGAL_CONSTRUCTOR' })
+}

@@ -1,6 +1,7 @@
 import { binding, failure, type PollerHandle, UNWATCHABLE } from './binding.js'
 import { badDescriptor, invalidType, outOfRange } from './errors.js'
 import { type FdLike, fileno } from './fileno.js'
+import { isOptions } from './options.js'
 import { type Mode, toInterest, toMode } from './readiness.js'
 import { type Seconds, toSeconds } from './seconds.js'
 
@@ -27,7 +28,6 @@ export class Poller implements Disposable {
    */
   readonly events: Int32Array
   readonly #gate = new Int32Array(new SharedArrayBuffer(4))
-  readonly #fd: number
   #handle: PollerHandle | undefined
 
   /**
@@ -36,7 +36,7 @@ export class Poller implements Disposable {
    * @throws FdError `EMFILE`, `ENFILE`, `ENOMEM`: the system has no poller to give.
    */
   constructor(options: { capacity?: number } = {}) {
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+    if (!isOptions(options)) throw invalidType('options', 'an object', options)
     const { capacity = 256 } = options
     if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 65_536) {
@@ -46,7 +46,6 @@ export class Poller implements Disposable {
     const handle = binding.pollerOpen(this.events, this.#gate)
     if (typeof handle === 'number') throw failure(handle, -1)
     this.#handle = handle
-    this.#fd = binding.pollerFd(handle)
   }
 
   /**
@@ -55,8 +54,9 @@ export class Poller implements Disposable {
    * @throws FdError `EBADF`: closed.
    */
   get fd(): number {
-    this.#open('fileno')
-    return this.#fd
+    const fd = binding.pollerFd(this.#open('fileno'))
+    if (fd < 0) throw failure(fd, -1)
+    return fd
   }
 
   /**
@@ -97,8 +97,11 @@ export class Poller implements Disposable {
    * @throws FdError `EBADF`: closed. TypeError, RangeError for the timeout.
    */
   wait(timeout?: Seconds | null): number {
-    const count = binding.pollerWait(this.#open('wait'), toSeconds(timeout))
-    if (count < 0) throw failure(count, this.#fd)
+    const handle = this.#open('wait')
+    let count = binding.pollerWait(handle, toSeconds(timeout))
+    // Between two calls the thread can be terminated.
+    while (count === binding.pollerUnfinished) count = binding.pollerResume(handle)
+    if (count < 0) throw failure(count, -1)
     return count
   }
 
@@ -110,7 +113,7 @@ export class Poller implements Disposable {
   /** What {@link notify} needs, in any thread. */
   get notifier(): Notifier {
     const waker = binding.pollerWaker(this.#open('notify'))
-    if (waker < 0) throw failure(waker, this.#fd)
+    if (waker < 0) throw failure(waker, -1)
     return { waker, gate: this.#gate }
   }
 

@@ -12,6 +12,8 @@ import { AbortError, badDescriptor, type FdError } from './errors.js'
 /** How many records one batch holds; what is left is handed over in the next. */
 const BATCH = 1024
 
+const NO_SLOT = -1
+
 type Resolve = (value: never) => void
 type Reject = (reason: unknown) => void
 
@@ -77,7 +79,10 @@ function deliver(count: number): boolean {
     const resolve = resolves[slot]
     if (resolve === undefined) {
       // Neither a wait nor a watch: cancelled when its record was on the way.
-      watches[slot]?.(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
+      const tell = watches[slot]
+      if (tell === undefined) continue
+      if (outcome < 0) watches[slot] = undefined
+      tell(outcome, outcome < 0 ? failure(outcome, records[at + 2] as number) : undefined)
       continue
     }
     settled = true
@@ -119,7 +124,7 @@ export function pending<T>(
   const promise = new Promise<T>(capture as never)
   const resolve = resolveCaptured
   const reject = rejectCaptured
-  let slot = -1
+  let slot = NO_SLOT
   // Before the wait begins: a signal that refuses leaves nothing behind.
   if (signal !== undefined) ending.release = onAbort(signal, () => abort(slot, signal))
   slot = begin()
@@ -138,7 +143,11 @@ export type Transfer = Required<Pick<Ending, 'value' | 'explain'>>
 /** The promise of a transfer that `result`, from streamRead or streamWrite, has begun or done. `held` lives until its end. */
 export function transferred(result: number, fd: number, { value, explain }: Transfer, held: unknown): Promise<number> {
   if (result >= 0) return Promise.resolve(result)
-  if (result > binding.pendingTransfer) return Promise.reject(failure(result, fd))
+  if (result > binding.pendingTransfer) {
+    const error = failure(result, fd)
+    explain(error, NO_SLOT)
+    return Promise.reject(error)
+  }
   const promise = new Promise<number>(capture as never)
   keep(binding.pendingTransfer - result, resolveCaptured, rejectCaptured, { value, explain, release: undefined, held })
   return promise
@@ -152,8 +161,12 @@ export function abortableTransfer(
   held: unknown,
   signal: AbortSignal,
 ): Promise<number> {
-  if (signal.aborted) return Promise.reject(new AbortError(signal.reason))
-  let slot = -1
+  if (signal.aborted) {
+    const error = new AbortError(signal.reason)
+    transfer.explain(error, NO_SLOT)
+    return Promise.reject(error)
+  }
+  let slot = NO_SLOT
   const release = onAbort(signal, () => abort(slot, signal))
   const result = begin()
   slot = binding.pendingTransfer - result

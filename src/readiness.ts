@@ -18,7 +18,7 @@ const ALL = READABLE | WRITABLE | PRIORITY | HANGUP | ERROR
 /** The one rule for an interest: bits of the five constants, or 0. */
 export function toInterest(interest: number): number {
   if (typeof interest !== 'number') throw invalidType('interest', 'a number', interest)
-  if (!Number.isInteger(interest) || (interest & ~ALL) !== 0) {
+  if (!Number.isInteger(interest) || interest < 0 || interest > ALL) {
     throw outOfRange('interest', 'READABLE, WRITABLE, PRIORITY, HANGUP, ERROR or a combination of them', interest)
   }
   return interest

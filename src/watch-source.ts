@@ -20,21 +20,28 @@ export interface Source {
 export class ListenerSource implements Source {
   readonly #fd: number
   readonly #slot: number
+  // Closed, or failed: the slot may be another's.
+  #gone = false
 
   constructor(fd: number, interest: number, edge: boolean, referenced: boolean, tell: reactor.Tell) {
     this.#fd = fd
-    this.#slot = reactor.watch(fd, interest, edge, referenced, tell)
+    this.#slot = reactor.watch(fd, interest, edge, referenced, (ready, failed) => {
+      this.#gone ||= failed !== undefined
+      tell(ready, failed)
+    })
   }
 
   setInterest(interest: number): void {
+    if (this.#gone) return
     const outcome = reactor.native.setInterest(this.#slot, interest)
     if (outcome < 0) throw failure(outcome, this.#fd)
   }
   setReferenced(referenced: boolean): void {
-    reactor.native.setReferenced(this.#slot, referenced)
+    if (!this.#gone) reactor.native.setReferenced(this.#slot, referenced)
   }
   close(): void {
-    reactor.unwatch(this.#slot)
+    if (!this.#gone) reactor.unwatch(this.#slot)
+    this.#gone = true
   }
 }
 
@@ -57,6 +64,7 @@ export class EdgeSource implements Source {
     return taken.finally(() => this.setReferenced(this.#referenced))
   }
   setInterest(interest: number): void {
+    this.#mailbox.keepOnly(interest | HANGUP | ERROR)
     this.#source.setInterest(interest)
   }
   setReferenced(referenced: boolean): void {
@@ -99,6 +107,11 @@ class Mailbox {
     const ready = this.#ready
     this.#ready = 0
     return Promise.resolve(ready)
+  }
+
+  /** What nobody has taken yet and nobody wants any more. */
+  keepOnly(interest: number): void {
+    this.#ready &= interest
   }
 
   close(): void {

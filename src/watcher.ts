@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { onAbort } from './abort.js'
 import { binding } from './binding.js'
-import { invalidState, invalidType } from './errors.js'
+import { illegalConstructor, invalidState, invalidType } from './errors.js'
 import { type FdLike, fileno } from './fileno.js'
 import { toOptions } from './options.js'
 import * as reactor from './reactor.js'
@@ -57,6 +57,7 @@ export function watch(
   const { signal, ref } = toOptions(options)
   const edge = toMode(options?.mode ?? 'level', ['level', 'edge']) === toMode('edge', ['edge'])
   return Watcher.open({
+    key: KEY,
     fd: fileno(fd),
     interest: toInterest(interest),
     edge,
@@ -68,7 +69,11 @@ export function watch(
 
 const DONE = Object.freeze({ done: true, value: undefined } as const)
 
+// JavaScript knows no private constructors.
+const KEY = Symbol('watch')
+
 interface Terms {
+  key: typeof KEY
   fd: number
   interest: number
   edge: boolean
@@ -106,7 +111,8 @@ export class Watcher implements AsyncIterable<number>, Disposable {
   #source: Source | undefined
   #release: () => void = () => {}
 
-  private constructor({ fd, interest, edge, listener, referenced, signal }: Terms) {
+  private constructor({ key, fd, interest, edge, listener, referenced, signal }: Terms) {
+    if (key !== KEY) throw illegalConstructor('Watchers are made by watch()')
     this.fd = fd
     this.#interest = interest
     this.#referenced = referenced
@@ -119,7 +125,17 @@ export class Watcher implements AsyncIterable<number>, Disposable {
           : new LevelSource(fd, interest, referenced)
     this.#source = source
 
-    this.#release = attach(listener === undefined ? closeWeakly(new WeakRef(this)) : closeOf(this), source, fd, signal)
+    try {
+      this.#release = attach(
+        listener === undefined ? closeWeakly(new WeakRef(this)) : closeOf(this),
+        source,
+        fd,
+        signal,
+      )
+    } catch (error) {
+      source.close() // a signal of the program's own making refused
+      throw error
+    }
     if (listener === undefined) dropped.register(this, this.#release, this)
   }
 

@@ -1,9 +1,10 @@
 /* The floor of every chart: events passed along a ring of socket pairs, with epoll and nothing else. The shape is that of
  * libevent's bench.c: `pairs` socket pairs, `active` bytes travelling at once, `events` reads in all.
  *
- *   chain PAIRS ACTIVE EVENTS level|oneshot        prints nanoseconds per event
+ *   chain PAIRS ACTIVE EVENTS level|oneshot [IDLE]        prints nanoseconds per event, and of CPU time
  *
- * "oneshot" re-arms each descriptor with EPOLL_CTL_MOD after its event, as a wait by promise must. */
+ * "oneshot" re-arms each descriptor with EPOLL_CTL_MOD after its event, as a wait by promise must. IDLE descriptors are
+ * registered beside the ring and never become ready. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,15 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
+static double cpu(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: chain PAIRS ACTIVE EVENTS level|oneshot\n");
+  if (argc != 5 && argc != 6) {
+    fprintf(stderr, "usage: chain PAIRS ACTIVE EVENTS level|oneshot [IDLE]\n");
     return 2;
   }
   const long pairs = atol(argv[1]);
@@ -47,8 +54,17 @@ int main(int argc, char** argv) {
       fail("socketpair");
     }
   }
+  for (long i = argc == 6 ? atol(argv[5]) / 2 : 0; i > 0; i--) {
+    int idle[2];
+    event.data.u64 = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, idle) ||
+        epoll_ctl(poller, EPOLL_CTL_ADD, idle[0], &event) || epoll_ctl(poller, EPOLL_CTL_ADD, idle[1], &event)) {
+      fail("idle socketpair");
+    }
+  }
   char byte = 'x';
   const double start = now();
+  const double start_cpu = cpu();
   for (long i = 0; i < active; i++) {
     if (write(ends[i * pairs / active][1], &byte, 1) != 1) {
       fail("write");
@@ -71,6 +87,6 @@ int main(int argc, char** argv) {
       fired++;
     }
   }
-  printf("%.1f\n", (now() - start) / (double)events);
+  printf("{\"value\":%.1f,\"cpu\":%.1f}\n", (now() - start) / (double)events, (cpu() - start_cpu) / (double)events);
   return 0;
 }

@@ -17,7 +17,7 @@ export const PEERS = ['fdevent', 'koffi', 'serialport', 'epoll', 'socketwatcher'
 
 export const notOffered = (what) => Object.assign(new Error(`${what}: not offered`), { notOffered: true })
 
-const importPeer = async (file) => (await import(`./${file}.mjs`)).default
+const importPeer = async (file) => (await import(new URL(`./${file}.mjs`, import.meta.url).href)).default
 
 function locate(peer, directory) {
   if (peer.module.startsWith('node:')) return peer.module

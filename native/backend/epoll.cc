@@ -31,9 +31,6 @@ uint32_t to_epoll(Interest interest, Trigger trigger) {
   if (interest & kPriority) {
     events |= EPOLLPRI;
   }
-  if (interest & kReadEnd) {
-    events |= EPOLLRDHUP;
-  }
   if (trigger == Trigger::one_shot) {
     events |= EPOLLONESHOT;
   } else if (trigger == Trigger::edge) {
@@ -58,9 +55,6 @@ Readiness from_epoll(uint32_t events) {
   }
   if (events & EPOLLERR) {
     ready |= kError;
-  }
-  if (events & EPOLLRDHUP) {
-    ready |= kReadEnd;
   }
   return ready;
 }

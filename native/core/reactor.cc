@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <utility>
 
 namespace fdevent::core {
@@ -157,6 +158,9 @@ void Reactor::set_referenced(Slot slot, bool referenced) {
 }
 
 Outcome Reactor::schedule(Slot slot, double seconds) {
+  if (std::isinf(seconds)) {
+    return 0;
+  }
   const sys::Nanoseconds now = sys::monotonic_now();
   const sys::Nanoseconds deadline = sys::deadline_after(seconds, now);
   if (deadline == sys::kNever) {

@@ -81,13 +81,11 @@ class Reactor {
   }
   // A call on the stream's descriptor has shown that this is not so.
   void disprove(Slot stream, Interest interest) { slots_[stream].ready &= ~interest; }
-  // Nothing that was read or written short proves anything: the end may stand behind it.
-  bool ending(Slot stream) const { return (slots_[stream].ready & (kAnyway | kReadEnd)) != 0; }
   bool is_stream(Slot stream) const;
   // Whether its number still means what was registered; if not, everything attached fails.
   bool intact(Slot stream);
   // Others that want the same come first.
-  bool queued(Slot stream, Interest interest) const;
+  bool queued(Slot stream, Interest interest, Slot before = kNoSlot) const;
   // Ends it and the waits attached to it, whose slots are appended.
   void close_stream(Slot stream, std::vector<Slot>* interrupted);
 

@@ -174,6 +174,9 @@ int Registry::match(const backend::Event& event) {
   const uint32_t generation = static_cast<uint32_t>(event.tag >> 32);
   Descriptor* descriptor = table_.find(fd);
   if (descriptor && descriptor->registered && descriptor->generation == generation) {
+    if (descriptor->armed == 0) {
+      return -1;  // spent: only rebuild() brings it up once more, for a hangup that the kernel reports unasked
+    }
     if (descriptor->trigger == Trigger::one_shot) {
       descriptor->armed &= ~event.spent;
     }

@@ -1,10 +1,9 @@
 // Streams: one edge-triggered registration, and a memory of what it reported, shared by the waits
 // attached to it.
 //
-// The kernel speaks up only when something new has come, so nothing may be forgotten that it has
-// said, and nothing believed longer than it is so. What it said is kept until a call that would
-// have blocked disproves it; a read that returned less than it was asked disproves it, too, unless
-// the end may stand behind it (see Reactor::ending).
+// The kernel speaks up only when something new has come, so nothing may be forgotten that it has said, and nothing believed
+// longer than it is so. What it said is kept until a call that would have blocked disproves it. A read that returned less than
+// it was asked proves nothing: urgent data, a passed descriptor, a packet or the end may stand behind what it got.
 #include <cerrno>
 
 #include "core/reactor.h"
@@ -12,7 +11,7 @@
 namespace fdevent::core {
 namespace {
 
-constexpr Interest kEverything = kReadable | kWritable | kPriority | kHangup | kError | kReadEnd;
+constexpr Interest kEverything = kReadable | kWritable | kPriority | kHangup | kError;
 
 }  // namespace
 
@@ -40,8 +39,8 @@ bool Reactor::intact(Slot stream) {
   return intact;
 }
 
-bool Reactor::queued(Slot stream, Interest interest) const {
-  for (Slot slot = slots_[stream].owner; slot != kNoSlot; slot = slots_[slot].next) {
+bool Reactor::queued(Slot stream, Interest interest, Slot before) const {
+  for (Slot slot = slots_[stream].owner; slot != before; slot = slots_[slot].next) {
     if (slots_[slot].transfers && slots_[slot].interest == interest) {
       return true;
     }

@@ -1,6 +1,8 @@
 #include "core/sync_poller.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace fdevent::core {
 
@@ -9,8 +11,21 @@ Outcome SyncPoller::open() {
   return opened < 0 ? failed(Syscall::create, opened) : 0;
 }
 
+int SyncPoller::fd() {
+  if (!facade_) {
+    auto facade = std::make_unique<backend::Backend>();
+    const int opened = facade->open();
+    const int joined = opened < 0 ? opened : registry_.backend().join(facade->fd());
+    if (joined < 0) {
+      return failed(Syscall::create, joined);
+    }
+    facade_ = std::move(facade);
+  }
+  return facade_->fd();
+}
+
 Outcome SyncPoller::add(int fd, Interest interest, Wait::Kind kind) {
-  if (registry_.backend().owns(fd)) {
+  if (registry_.backend().owns(fd) || (facade_ && facade_->owns(fd))) {
     return failed(Syscall::control, -EINVAL);
   }
   // A number that was closed without a word, and is another object now, may be added.
@@ -61,25 +76,31 @@ int SyncPoller::wait(Ready* ready, int capacity, double seconds) {
   if (events_.size() < static_cast<size_t>(capacity)) {
     events_.resize(static_cast<size_t>(capacity));
   }
-  const sys::Nanoseconds start = seconds == 0 ? 0 : sys::monotonic_now();
-  const sys::Nanoseconds deadline = seconds == 0 ? 0 : sys::deadline_after(seconds, start);
-  sys::Nanoseconds span = deadline == sys::kNever ? sys::kNever : deadline - start;
+  const sys::Nanoseconds now = seconds == 0 ? 0 : sys::monotonic_now();
+  deadline_ = seconds == 0 ? 0 : sys::deadline_after(seconds, now);
+  return wait_from(now, ready, capacity);
+}
+
+int SyncPoller::resume(Ready* ready, int capacity) {
+  return wait_from(sys::monotonic_now(), ready, capacity);
+}
+
+int SyncPoller::wait_from(sys::Nanoseconds now, Ready* ready, int capacity) {
+  const sys::Nanoseconds pause = std::min(deadline_, now + kSlice);
   for (;;) {
+    const sys::Nanoseconds span = pause > now ? pause - now : 0;
     const backend::Waited waited = registry_.wait(events_.data(), capacity, span);
     if (waited.count < 0 && waited.count != -EINTR) {
       return failed(Syscall::wait, waited.count);
     }
     const int count = translate(waited.count, ready);
-    if (count > 0 || waited.woken || span == 0) {
+    if (count > 0 || waited.woken || deadline_ == 0) {
       return count;
     }
     // A signal, a stale event, or a kernel that woke a little early.
-    if (deadline != sys::kNever) {
-      const sys::Nanoseconds now = sys::monotonic_now();
-      if (now >= deadline) {
-        return 0;
-      }
-      span = deadline - now;
+    now = sys::monotonic_now();
+    if (now >= pause) {
+      return now >= deadline_ ? 0 : kUnfinished;
     }
   }
 }
@@ -104,6 +125,9 @@ int SyncPoller::translate(int count, Ready* ready) {
   forget_vanished();
   if (registry_.haunted()) {
     registry_.rebuild();
+    if (facade_) {
+      static_cast<void>(registry_.backend().join(facade_->fd()));
+    }
     forget_vanished();
   }
   return filled;

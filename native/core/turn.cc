@@ -120,7 +120,9 @@ void Reactor::expire_wait(Slot slot) {
     return;
   }
   if (slots_[slot].transfers) {
-    complete(slot, transfers_->perform(slot), fd);
+    // Bytes of one that has to wait for its turn would stand in the middle of another's.
+    const bool its_turn = !queued(slots_[slot].owner, interest, slot);
+    complete(slot, its_turn ? transfers_->perform(slot) : kTimedOut, fd);
     return;
   }
   const int ready = sys::probe(fd, interest);

@@ -141,6 +141,12 @@ napi_value wait(napi_env env, napi_callback_info info) {
   return to_number(env, handle->poller->wait(handle->events, handle->capacity, seconds));
 }
 
+// (handle) -> as wait, which has returned pollerUnfinished
+napi_value resume(napi_env env, napi_callback_info info) {
+  Handle* handle = handle_of(Arguments(env, info));
+  return to_number(env, handle->poller->resume(handle->events, handle->capacity));
+}
+
 // (handle) -> the poller's own descriptor
 napi_value fd(napi_env env, napi_callback_info info) {
   return to_number(env, handle_of(Arguments(env, info))->poller->fd());
@@ -183,6 +189,8 @@ void export_poller(Napi::Object exports) {
   define(exports, "pollerModify", modify);
   define(exports, "pollerRemove", remove);
   define(exports, "pollerWait", wait);
+  define(exports, "pollerResume", resume);
+  exports.Set("pollerUnfinished", SyncPoller::kUnfinished);
   define(exports, "pollerFd", fd);
   define(exports, "pollerWaker", waker);
   define(exports, "pollerClose", close);

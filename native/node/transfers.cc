@@ -20,7 +20,7 @@ using core::Slot;
 
 // What a pipe takes without blocking once poll(2) calls it writable (POSIX: PIPE_BUF), and what
 // other descriptors are not trusted beyond.
-constexpr size_t kCareful = 4096;
+constexpr size_t kPiece = 4096;
 
 bool ready_now(int fd, short events) {
   pollfd polled{fd, events, 0};
@@ -42,18 +42,10 @@ void Transfers::open(Slot slot, int fd) {
   stream = Stream{};
   stream.fd = fd;
   struct stat status;
-  if (::fstat(fd, &status) == 0) {
-    stream.socket = S_ISSOCK(status.st_mode);
-    stream.empties = S_ISFIFO(status.st_mode);
-  }
-  if (stream.socket) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    stream.empties =
-        ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
-  }
+  stream.socket = ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
   const int flags = ::fcntl(fd, F_GETFL);
   stream.blocking = !stream.socket && flags >= 0 && (flags & O_NONBLOCK) == 0;
+  stream.piece = ::isatty(fd) ? 1 : kPiece;
 }
 
 int32_t Transfers::read(Slot stream, napi_value array, double seconds, bool referenced) {
@@ -70,22 +62,25 @@ int32_t Transfers::begin(Slot stream, napi_value array, bool writing, double sec
     return core::failed(core::Syscall::close, -EBADF);
   }
   const Interest interest = writing ? kWritable : kReadable;
-  Operation operation{stream, writing, 0, nullptr};
+  Operation operation{stream, writing, 0, 0, nullptr};
+  napi_get_typedarray_info(env_, array, nullptr, &operation.length, nullptr, nullptr, nullptr);
   // Those who came before are served before.
-  if (!reactor_->queued(stream, interest) && reactor_->promising(stream, interest)) {
+  // With timeout 0 there is no event to wait for that might say more than was said so far.
+  if (!reactor_->queued(stream, interest) &&
+      (seconds == 0 || reactor_->promising(stream, interest))) {
     const Outcome outcome = transfer(stream, &operation, array);
-    if (outcome < 0) {
-      return outcome;
+    const bool at_once = outcome < 0 ? operation.done == 0 : ++immediate_ <= kImmediate;
+    if (outcome != 0 && at_once) {
+      return outcome < 0 ? outcome : outcome - 1;
     }
-    if (outcome > 0) {
-      return ++immediate_ <= kImmediate
-                 ? outcome - 1
-                 : kPending - reactor_->start_finished(stream, outcome, referenced);
+    if (outcome != 0) {
+      return finish(outcome, operation, referenced);
     }
   }
-  const int32_t slot = seconds == 0
-                           ? reactor_->start_finished(stream, core::kTimedOut, referenced)
-                           : reactor_->start_attached(stream, interest, seconds, referenced, true);
+  if (seconds == 0) {
+    return finish(core::kTimedOut, operation, referenced);
+  }
+  const int32_t slot = reactor_->start_attached(stream, interest, seconds, referenced, true);
   if (slot < 0) {
     return slot;
   }
@@ -125,12 +120,12 @@ Outcome Transfers::transfer(Slot stream, Operation* operation, napi_value array)
   size_t length = 0;
   void* data = nullptr;
   if (napi_get_typedarray_info(env_, array, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint8_array || operation->done > length || (!data && operation->done > 0)) {
+      type != napi_uint8_array || length < operation->length) {
     return core::failed(core::Syscall::wait, -EFAULT);
   }
   auto* start = static_cast<uint8_t*>(data);
-  return operation->writing ? write_all(stream, start, length, &operation->done)
-                            : read_once(stream, start, length);
+  return operation->writing ? write_all(stream, start, operation->length, &operation->done)
+                            : read_once(stream, start, operation->length);
 }
 
 Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
@@ -150,9 +145,6 @@ Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
   if (count < 0) {
     return core::failed(core::Syscall::read, count);
   }
-  if (stream.empties && static_cast<size_t>(count) < wanted && !reactor_->ending(slot)) {
-    reactor_->disprove(slot, kReadable);
-  }
   return count + 1;
 }
 
@@ -167,7 +159,7 @@ int Transfers::attempt_write(const Stream& stream, const uint8_t* start, size_t 
   if (!ready_now(stream.fd, POLLOUT)) {
     return -EAGAIN;
   }
-  return sys::retry([&] { return ::write(stream.fd, start, std::min(length, kCareful)); });
+  return sys::retry([&] { return ::write(stream.fd, start, std::min(length, stream.piece)); });
 }
 
 Outcome Transfers::write_all(Slot slot, const uint8_t* start, size_t length, size_t* done) {

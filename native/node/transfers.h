@@ -43,11 +43,12 @@ class Transfers : public core::Transfers {
     int fd = -1;
     bool socket = false;    // MSG_DONTWAIT does it
     bool blocking = false;  // no O_NONBLOCK and no socket: ask poll(2) before every call
-    bool empties = false;   // a read that returns less than it was asked has emptied it
+    size_t piece = 0;       // what a blocking one is given at a time
   };
   struct Operation {
     core::Slot stream = core::kNoSlot;
     bool writing = false;
+    size_t length = 0;  // of the array when it was given
     size_t done = 0;
     // Weak, and left in the slot for the next operation there: making a reference is dear, and most
     // loops use one array again and again.

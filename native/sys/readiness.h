@@ -14,11 +14,6 @@ inline constexpr Readiness kPriority = 4;
 inline constexpr Readiness kHangup = 8;
 inline constexpr Readiness kError = 16;
 
-// Between backend and core only: the other side has shut down its sending half. To select(2) and
-// poll(2) that is plain readability; a stream must know that reading short does not mean there is
-// nothing more.
-inline constexpr Readiness kReadEnd = 32;
-
 // What a caller asks for, in the same bits. The kernel reports hangup and error whether asked or
 // not; who names them in the interest asks for poll(2)'s answer, who does not for select(2)'s.
 using Interest = uint32_t;

@@ -37,7 +37,17 @@ function attach(
   signal: AbortSignal | undefined,
 ): () => void {
   const withdraw = reactor.beforeClose(fd, () => file.deref()?.[END]())
-  const unsubscribe = signal && onAbort(signal, () => void file.deref()?.close())
+  // There is nobody to tell that a close on behalf of the signal has failed.
+  const unsubscribe =
+    signal &&
+    onAbort(
+      signal,
+      () =>
+        void file
+          .deref()
+          ?.close()
+          .catch(() => {}),
+    )
   return () => {
     withdraw()
     unsubscribe?.()
@@ -62,6 +72,7 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The descriptor's number. */
   readonly fd: number
   readonly #closesFd: boolean
+  readonly #signal: AbortSignal | undefined
   // undefined: not pollable, and so always ready: a regular file.
   readonly #stream: number | undefined
   readonly #release: () => void
@@ -81,6 +92,7 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
     if (signal?.aborted) throw new AbortError(signal.reason)
     this.fd = fileno(fd)
     this.#closesFd = close
+    this.#signal = signal
     const stream = reactor.native.streamOpen(this.fd)
     if (stream >= 0) {
       this.#stream = stream
@@ -260,6 +272,8 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
   // After a turn, like every wait on what is always ready, and by a plain call: a regular file never would block.
   async #always(call: () => number, signal: AbortSignal | undefined): Promise<number> {
     await reactor.wait(this.fd, READABLE, Number.POSITIVE_INFINITY, true, signal)
+    if (this.#signal?.aborted) throw new AbortError(this.#signal.reason)
+    this.#open('close')
     return call()
   }
 }
@@ -282,6 +296,11 @@ function checkBuffer(buffer: Uint8Array): void {
 
 function writeAll(fd: number, buffer: Uint8Array): number {
   let written = 0
-  while (written < buffer.length) written += calls.write(fd, buffer, written)
+  try {
+    while (written < buffer.length) written += calls.write(fd, buffer, written)
+  } catch (error) {
+    if (error instanceof FdError) error.bytesWritten = written
+    throw error
+  }
   return written
 }

@@ -146,14 +146,16 @@ function done(result: number, syscall: string, fd: number): number {
 
 // Before the check of its type: a default value must not throw an unnamed TypeError of its own.
 function defaultLength(buffer: Uint8Array, offset: number): number {
-  return buffer instanceof Uint8Array ? buffer.length - offset : 0
+  return buffer instanceof Uint8Array && typeof offset === 'number' ? buffer.length - offset : 0
 }
 
 function checkSpan(buffer: Uint8Array, offset: number, length: number): void {
   if (!(buffer instanceof Uint8Array)) throw invalidType('buffer', 'a Uint8Array', buffer)
+  if (typeof offset !== 'number') throw invalidType('offset', 'a number', offset)
   if (!Number.isInteger(offset) || offset < 0 || offset > buffer.length) {
     throw outOfRange('offset', `an integer from 0 to ${buffer.length}`, offset)
   }
+  if (typeof length !== 'number') throw invalidType('length', 'a number', length)
   if (!Number.isInteger(length) || length < 0 || length > buffer.length - offset) {
     throw outOfRange('length', `an integer from 0 to ${buffer.length - offset}`, length)
   }

@@ -44,7 +44,8 @@ export function toDuplex(file: AsyncFd): Duplex {
     },
     final(done) {
       try {
-        endSending(file.fd)
+        // Closed from outside, its number may be anybody's.
+        if (!file.closed) endSending(file.fd)
         done()
       } catch (error) {
         done(error as Error)

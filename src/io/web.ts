@@ -66,11 +66,12 @@ export function toWeb(file: AsyncFd): {
       controller.error(new TypeError('this descriptor is open for reading only'))
       await ended('writable')
     },
-    async write(chunk) {
-      await file.write(chunk).catch(failed)
+    async write(chunk, controller) {
+      await file.write(chunk, null, { signal: (controller as unknown as { signal: AbortSignal }).signal }).catch(failed)
     },
     async close() {
-      endSending(file.fd)
+      // Closed from outside, its number may be anybody's.
+      if (!file.closed) endSending(file.fd)
       await ended('writable')
     },
     async abort() {

@@ -55,6 +55,7 @@ const SO_SNDBUF = 7
 const SO_RCVBUF = 8
 const SO_LINGER = 13
 const MSG_OOB = 1
+const F_GETFD = 1
 const F_GETFL = 3
 const F_SETFL = 4
 const F_DUPFD = 0
@@ -147,6 +148,7 @@ export const shutdown = (fd: number, how: 'read' | 'write' | 'both'): void =>
 export const flags = (fd: number): number => check('fcntl', c.fcntl(fd, F_GETFL, 0))
 export const setFlags = (fd: number, value: number): void => void check('fcntl', c.fcntl(fd, F_SETFL, value))
 export const setNonBlocking = (fd: number): void => setFlags(fd, flags(fd) | O.NONBLOCK)
+export const closesOnExec = (fd: number): boolean => (check('fcntl', c.fcntl(fd, F_GETFD, 0)) & 1) !== 0
 export const isOpen = (fd: number): boolean => c.fcntl(fd, F_GETFL, 0) !== -1
 
 /** Up to `length` bytes; null where the read would block. */

@@ -309,21 +309,6 @@ TEST_CASE("an event ends a wait before its span") {
   CHECK(monotonic_now() - start < 10'000'000'000);
 }
 
-TEST_CASE("the end of the peer's sending is reported to who asks for it") {
-  Opened opened;
-  const Pair sockets = test::make_sockets();
-  const int fd = sockets.first.get();
-  REQUIRE(opened.backend.add(fd, kReadable, Trigger::level, kMine) == 0);
-  REQUIRE(shutdown(sockets.second.get(), SHUT_WR) == 0);
-  const std::vector<Event> plain = opened.poll();
-  REQUIRE(plain.size() == 1);
-  CHECK(plain[0].ready == kReadable);
-  REQUIRE(opened.backend.modify(fd, kReadable | kReadEnd, Trigger::level, kMine) == 0);
-  const std::vector<Event> asked = opened.poll();
-  REQUIRE(asked.size() == 1);
-  CHECK(asked[0].ready == (kReadable | kReadEnd));
-}
-
 TEST_CASE("a wait after the epoll descriptor was closed is an error, not a crash") {
   Opened opened;
   const UniqueFd elsewhere(fcntl(opened.backend.fd(), F_DUPFD_CLOEXEC, 0));

@@ -48,11 +48,6 @@ TEST_CASE("who names hangup or error is told exactly the bits asked for that hol
   }
 }
 
-TEST_CASE("the end of the peer's sending is no readiness of its own") {
-  CHECK(selected(kReadEnd, kSelectable) == 0);
-  CHECK(answer(kReadEnd, kSelectable | kHangup | kError) == 0);
-}
-
 TEST_CASE("the bits are the numbers that the package exports") {
   CHECK(kReadable == 1);
   CHECK(kWritable == 2);

@@ -115,10 +115,8 @@ TEST_CASE_FIXTURE(Streams,
 
 TEST_CASE_FIXTURE(Streams, "a hangup promises everything, for good") {
   begin();
-  CHECK_FALSE(h.reactor.ending(stream));
   sockets.second.reset();
   CHECK(h.settle().empty());
-  CHECK(h.reactor.ending(stream));
   h.reactor.disprove(stream, kSelectable);
   CHECK(h.reactor.promising(stream, kReadable));
   CHECK(h.reactor.promising(stream, kPriority));
@@ -135,17 +133,6 @@ TEST_CASE_FIXTURE(Streams, "a wait that a hangup does not answer goes on without
   const Slot late = attach(kPriority, 0.002);
   CHECK(h.next() == Records{{late, kTimedOut, fd}});
   CHECK(close_stream() == std::vector<Slot>{exceptional});
-}
-
-TEST_CASE_FIXTURE(Streams,
-                  "the end of the peer's sending warns that a short read is not the last") {
-  begin();
-  REQUIRE(shutdown(sockets.second.get(), SHUT_WR) == 0);
-  CHECK(h.settle().empty());
-  CHECK(h.reactor.ending(stream));
-  const Slot reader = attach(kReadable);
-  CHECK(h.settle() == Records{{reader, kReadable, fd}});
-  CHECK(h.reactor.ending(stream));
 }
 
 TEST_CASE_FIXTURE(Streams, "a wait on a stream times out once, never early, and looks once more") {

@@ -1,0 +1,3 @@
+module fdevent/benchmarks/peers/go
+
+go 1.19
