@@ -10,6 +10,8 @@ export default defineConfig({
     dir: 'dist',
     format: 'esm',
     chunkFileNames: '[name].js',
-    codeSplitting: { groups: [{ name: 'core', test: /src\/(?!index|process|io\/(index|async-fd|duplex|web|terminal))/ }] },
+    codeSplitting: {
+      groups: [{ name: 'core', test: /src\/(?!index|process|io\/(index|async-fd|duplex|web|terminal))/ }],
+    },
   },
 })
