@@ -36,8 +36,8 @@ export interface Binding {
   // native/node/io.cc. Each returns its result, or a negated errno.
   readonly MSG_OOB: number
   readonly MSG_PEEK: number
-  read(fd: number, buffer: Uint8Array, offset: number, length: number): number
-  write(fd: number, buffer: Uint8Array, offset: number, length: number): number
+  read(fd: number, buffer: Uint8Array, offset?: number, length?: number): number
+  write(fd: number, buffer: Uint8Array, offset?: number, length?: number): number
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
   accept(fd: number): number

@@ -43,13 +43,9 @@ async function trace(kind: string, times: number): Promise<Counted & { calls: st
 
 describe.skipIf(unusable)('a steady loop of reads by an AsyncFd', () => {
   const N = 1000
-  // A pipe may be in packet mode, so only a second read shows that it is empty.
-  const kinds: [string, number][] = [
-    ['socketpair', 2],
-    ['pipe', 2],
-  ]
-  for (const [kind, reads] of kinds) {
-    test(`from a ${kind} costs at most ${reads} read for each event, no epoll_ctl and no poll`, async () => {
+  // What a read less than full leaves behind, a packet of a pipe say, is reported again: see native/core/streams.cc.
+  for (const kind of ['socketpair', 'pipe']) {
+    test(`from a ${kind} costs one read for each event, no epoll_ctl and no poll`, async () => {
       const { own, r, calls: all } = await trace(kind, N)
       // Before that, the number meant other files.
       const calls = all.slice(all.findIndex((call) => call.startsWith(`epoll_ctl(${own}, EPOLL_CTL_ADD, ${r},`)))
@@ -57,7 +53,7 @@ describe.skipIf(unusable)('a steady loop of reads by an AsyncFd', () => {
         calls.filter((call) => names.some((name) => call.startsWith(name))).length
       // The first, before anything is known, is tried in vain.
       expect(starting(`read(${r},`, `recvfrom(${r},`)).toBeGreaterThanOrEqual(N)
-      expect(starting(`read(${r},`, `recvfrom(${r},`)).toBeLessThanOrEqual(reads * N + 2)
+      expect(starting(`read(${r},`, `recvfrom(${r},`)).toBeLessThanOrEqual(N + 25)
       expect(starting(`epoll_ctl(${own},`)).toBeLessThanOrEqual(10)
       expect(starting(`epoll_wait(${own},`)).toBeGreaterThanOrEqual(N)
       expect(starting(`epoll_wait(${own},`)).toBeLessThanOrEqual(N * 1.1 + 20)

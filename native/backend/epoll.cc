@@ -165,8 +165,18 @@ int Backend::wake(int waker) {
 
 int Backend::sleep(int capacity, sys::Nanoseconds timeout) {
   if (timeout == 0 || timeout == sys::kNever) {
-    return sys::call(
-        [&] { return epoll_wait(epoll_.get(), batch_.data(), capacity, timeout == 0 ? 0 : -1); });
+    const int milliseconds = timeout == 0 ? 0 : -1;
+    // By number, as below: libc's call is a cancellation point, see sys/plain_io.h.
+#ifdef SYS_epoll_wait
+    return sys::call([&] {
+      return syscall(SYS_epoll_wait, epoll_.get(), batch_.data(), capacity, milliseconds);
+    });
+#else
+    return sys::call([&] {
+      return syscall(SYS_epoll_pwait, epoll_.get(), batch_.data(), capacity, milliseconds, nullptr,
+                     0);
+    });
+#endif
   }
 #ifdef SYS_epoll_pwait2
   // By number, because glibc has the wrapper only since 2.35.

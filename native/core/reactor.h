@@ -81,6 +81,8 @@ class Reactor {
   }
   // A call on the stream's descriptor has shown that this is not so.
   void disprove(Slot stream, Interest interest) { slots_[stream].ready &= ~interest; }
+  // A read on it got less than it asked for.
+  void came_short(Slot stream);
   bool is_stream(Slot stream) const;
   // Whether its number still means what was registered; if not, everything attached fails.
   bool intact(Slot stream);
@@ -158,6 +160,8 @@ class Reactor {
   void expire_select(Slot head);
   void on_stream(Slot stream, Readiness ready);
   Outcome attempt(Slot slot, Readiness ready);
+  void pace(Slot stream);
+  bool paced(Slot stream) { return lane_of(stream).level(slots_[stream].fd); }
   void detach(Slot slot);
   void interrupt_stream(Slot stream, std::vector<Slot>* interrupted);
   void fail_stream(Slot stream, Outcome outcome);

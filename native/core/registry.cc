@@ -238,16 +238,32 @@ bool Registry::sync(int fd, Reason reason, Readiness after) {
     const bool replaced = reason == Reason::verify && impostor(fd, descriptor);
     return remove(fd, descriptor) && !replaced;
   }
+  if (reason == Reason::verify && impostor(fd, descriptor)) {
+    vanish(descriptor);
+    return false;
+  }
+  return arm(fd, descriptor, want, as);
+}
+
+bool Registry::arm(int fd, Descriptor& descriptor, Interest interest, Trigger trigger) {
   const uint32_t generation = next_generation();
-  if ((reason == Reason::verify && impostor(fd, descriptor)) ||
-      backend_.modify(fd, want, as, to_tag(fd, generation, as)) < 0) {
+  if (backend_.modify(fd, interest, trigger, to_tag(fd, generation, trigger)) < 0) {
     vanish(descriptor);
     return false;
   }
   descriptor.generation = generation;
-  descriptor.armed = want;
-  descriptor.trigger = as;
+  descriptor.armed = interest;
+  descriptor.trigger = trigger;
   return true;
+}
+
+bool Registry::pace(int fd, Trigger trigger, Interest interest) {
+  Descriptor& descriptor = *table_.find(fd);
+  if (!descriptor.registered || impostor(fd, descriptor)) {
+    vanish(descriptor);
+    return false;
+  }
+  return arm(fd, descriptor, interest, trigger);
 }
 
 bool Registry::replaced(int fd) {

@@ -63,6 +63,14 @@ class Registry {
   bool verify(int fd) { return sync(fd, Reason::verify, 0); }
   // After an event: arms what is left on the list.
   void rearm(int fd, Readiness after) { sync(fd, Reason::event, after); }
+  // Of an exclusive registration: how its one owner is told from now on, and of what. False as by
+  // verify().
+  bool pace(int fd, backend::Trigger trigger, Interest interest);
+  // Whether it is told as long as the state lasts.
+  bool level(int fd) {
+    const Descriptor* descriptor = table_.find(fd);
+    return descriptor && descriptor->registered && descriptor->trigger == backend::Trigger::level;
+  }
   // Whether a number with somebody on its list no longer is what was registered; they have vanished
   // then. Unlike verify(), it leaves a registration that is there as it is.
   bool replaced(int fd);
@@ -95,6 +103,7 @@ class Registry {
   enum class Reason { left, event, verify };
 
   bool sync(int fd, Reason reason, Readiness after);
+  bool arm(int fd, Descriptor& descriptor, Interest interest, backend::Trigger trigger);
   backend::Trigger trigger(const Descriptor& descriptor, Reason reason, Readiness after) const;
   Interest wanted(const Descriptor& descriptor) const;
   void append(Descriptor& descriptor, Slot slot);

@@ -41,6 +41,7 @@ struct Wait {
   State state = State::free;
   uint8_t lane = 0;         // the registry that it is with
   uint8_t records = 0;      // a watch: how many are on their way
+  uint8_t shorts = 0;       // a stream: reads in a row that got less than they asked for
   bool listed = false;      // on its descriptor's list
   bool referenced = false;  // keeps the event loop alive
   bool abandoned = false;   // completed, and cancelled before its record was handed over

@@ -1,9 +1,14 @@
-// Streams: one edge-triggered registration, and a memory of what it reported, shared by the waits
-// attached to it.
+// Streams: one registration, and a memory of what it reported, shared by the waits attached to it.
 //
-// The kernel speaks up only when something new has come, so nothing may be forgotten that it has said, and nothing believed
-// longer than it is so. What it said is kept until a call that would have blocked disproves it. A read that returned less than
-// it was asked proves nothing: urgent data, a passed descriptor, a packet or the end may stand behind what it got.
+// Edge-triggered, as every stream begins, the kernel speaks up only when something new has come, so nothing may be forgotten
+// that it has said, and nothing believed longer than it is so. What it said is kept until a call that would have blocked
+// disproves it. A read that returned less than it was asked proves nothing: urgent data, a passed descriptor, a packet or the
+// end may stand behind what it got.
+//
+// So an edge costs a second read, which finds nothing, for each that finds something. Whoever only reads, and is back for more
+// before the kernel is asked again, is spared it: after kShorts such reads the registration becomes level-triggered for
+// reading, and what a short read left behind is simply reported again. It turns back as soon as that costs anything: an event
+// that serves nobody, whoever waits for room, and every look at whether the descriptor is still the same.
 #include <cerrno>
 
 #include "core/reactor.h"
@@ -12,6 +17,8 @@ namespace fdevent::core {
 namespace {
 
 constexpr Interest kEverything = kReadable | kWritable | kPriority | kHangup | kError;
+constexpr Interest kReading = kReadable | kPriority;
+constexpr uint8_t kShorts = 16;
 
 }  // namespace
 
@@ -83,18 +90,49 @@ int32_t Reactor::start_attached(Slot stream, Interest interest, double seconds, 
     withdraw(slot);
     return outcome;
   }
+  pace(stream);
+  fail_vanished();
   return slot;
+}
+
+void Reactor::came_short(Slot stream) {
+  if (paced(stream)) {
+    disprove(stream, kReadable);
+  } else if (slots_[stream].shorts < kShorts) {
+    ++slots_[stream].shorts;
+  }
+}
+
+// Level-triggered where none but readers have waited for long enough, edge-triggered otherwise.
+void Reactor::pace(Slot stream) {
+  for (Slot at = slots_[stream].owner; at != kNoSlot; at = slots_[at].next) {
+    if (slots_[at].interest & ~kReading) {
+      slots_[stream].shorts = 0;
+    }
+  }
+  const bool level = slots_[stream].shorts == kShorts;
+  if (level != paced(stream)) {
+    lane_of(stream).pace(slots_[stream].fd,
+                         level ? backend::Trigger::level : backend::Trigger::edge,
+                         level ? kReading : kEverything);
+  }
 }
 
 void Reactor::on_stream(Slot stream, Readiness ready) {
   slots_[stream].ready |= ready;
+  bool served = false;
   for (Slot slot = slots_[stream].owner; slot != kNoSlot;) {
     const Slot next = slots_[slot].next;
     const Outcome outcome = attempt(slot, ready);
     if (outcome != 0) {
       complete(slot, outcome, slots_[slot].fd);
+      served = true;
     }
     slot = next;
+  }
+  if (!served) {
+    slots_[stream].shorts = 0;
+    pace(stream);
   }
 }
 

@@ -76,8 +76,14 @@ int SyncPoller::wait(Ready* ready, int capacity, double seconds) {
   if (events_.size() < static_cast<size_t>(capacity)) {
     events_.resize(static_cast<size_t>(capacity));
   }
-  const sys::Nanoseconds now = seconds == 0 ? 0 : sys::monotonic_now();
-  deadline_ = seconds == 0 ? 0 : sys::deadline_after(seconds, now);
+  // A busy poller has something to report, which needs neither the clock nor a timer of the kernel's;
+  // before a sleep the question costs nothing that counts.
+  const Asked asked = ask(0, ready, capacity);
+  if (asked.count != 0 || asked.woken || seconds == 0) {
+    return asked.count;
+  }
+  const sys::Nanoseconds now = sys::monotonic_now();
+  deadline_ = sys::deadline_after(seconds, now);
   return wait_from(now, ready, capacity);
 }
 
@@ -88,14 +94,9 @@ int SyncPoller::resume(Ready* ready, int capacity) {
 int SyncPoller::wait_from(sys::Nanoseconds now, Ready* ready, int capacity) {
   const sys::Nanoseconds pause = std::min(deadline_, now + kSlice);
   for (;;) {
-    const sys::Nanoseconds span = pause > now ? pause - now : 0;
-    const backend::Waited waited = registry_.wait(events_.data(), capacity, span);
-    if (waited.count < 0 && waited.count != -EINTR) {
-      return failed(Syscall::wait, waited.count);
-    }
-    const int count = translate(waited.count, ready);
-    if (count > 0 || waited.woken || deadline_ == 0) {
-      return count;
+    const Asked asked = ask(pause > now ? pause - now : 0, ready, capacity);
+    if (asked.count != 0 || asked.woken) {
+      return asked.count;
     }
     // A signal, a stale event, or a kernel that woke a little early.
     now = sys::monotonic_now();
@@ -103,6 +104,14 @@ int SyncPoller::wait_from(sys::Nanoseconds now, Ready* ready, int capacity) {
       return now >= deadline_ ? 0 : kUnfinished;
     }
   }
+}
+
+SyncPoller::Asked SyncPoller::ask(sys::Nanoseconds span, Ready* ready, int capacity) {
+  const backend::Waited waited = registry_.wait(events_.data(), capacity, span);
+  if (waited.count < 0 && waited.count != -EINTR) {
+    return {failed(Syscall::wait, waited.count), false};
+  }
+  return {translate(waited.count, ready), waited.woken};
 }
 
 int SyncPoller::translate(int count, Ready* ready) {

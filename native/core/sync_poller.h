@@ -42,7 +42,13 @@ class SyncPoller {
  private:
   static constexpr sys::Nanoseconds kSlice = 250'000'000;
 
+  struct Asked {
+    int count;  // filled in, or a failure
+    bool woken;
+  };
+
   int wait_from(sys::Nanoseconds now, Ready* ready, int capacity);
+  Asked ask(sys::Nanoseconds span, Ready* ready, int capacity);
   int translate(int count, Ready* ready);
   void forget_vanished();
 

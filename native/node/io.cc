@@ -4,21 +4,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "node/arguments.h"
 #include "sys/call.h"
+#include "sys/plain_io.h"
 #include "sys/process_fd.h"
 
 namespace fdevent::node {
 namespace {
 
-// The part of a Uint8Array that arguments 1 to 3 (array, offset, length) name. JavaScript has
-// checked the bounds; they are checked again because a mistake here would be a hole in memory
-// safety.
+// The part of a Uint8Array that arguments 1 to 3 (array, offset, length) name; without the last two, all
+// of it. JavaScript has checked the bounds; they are checked again because a mistake here would be a hole
+// in memory safety.
 bool get_span(const Arguments& arguments, uint8_t** start, size_t* length) {
   size_t available = 0;
   uint8_t* memory = arguments.bytes(1, &available);
+  if (memory && arguments.count == 2) {
+    *start = memory;
+    *length = std::min<size_t>(available, INT32_MAX);
+    return true;
+  }
   const int64_t offset = arguments.size(2);
   const int64_t wanted = arguments.size(3);
   if (!memory || offset < 0 || wanted < 0 || offset > static_cast<int64_t>(available) ||
@@ -31,7 +38,7 @@ bool get_span(const Arguments& arguments, uint8_t** start, size_t* length) {
   return true;
 }
 
-// (fd, array, offset, length[, flags]) -> count or -errno
+// (fd, array[, offset, length[, flags]]) -> count or -errno
 template <typename Call>
 napi_value transfer(napi_env env, napi_callback_info info, Call&& syscall) {
   const Arguments arguments(env, info);
@@ -46,25 +53,25 @@ napi_value transfer(napi_env env, napi_callback_info info, Call&& syscall) {
 
 napi_value read(napi_env env, napi_callback_info info) {
   return transfer(env, info, [](const Arguments&, int fd, uint8_t* start, size_t length) {
-    return ::read(fd, start, length);
+    return sys::read(fd, start, length);
   });
 }
 
 napi_value write(napi_env env, napi_callback_info info) {
   return transfer(env, info, [](const Arguments&, int fd, const uint8_t* start, size_t length) {
-    return ::write(fd, start, length);
+    return sys::write(fd, start, length);
   });
 }
 
 napi_value recv(napi_env env, napi_callback_info info) {
   return transfer(env, info, [](const Arguments& all, int fd, uint8_t* start, size_t length) {
-    return ::recv(fd, start, length, all.integer(4) | MSG_DONTWAIT);
+    return sys::recv(fd, start, length, all.integer(4) | MSG_DONTWAIT);
   });
 }
 
 napi_value send(napi_env env, napi_callback_info info) {
   return transfer(env, info, [](const Arguments& all, int fd, const uint8_t* start, size_t length) {
-    return ::send(fd, start, length, all.integer(4) | MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sys::send(fd, start, length, all.integer(4) | MSG_DONTWAIT | MSG_NOSIGNAL);
   });
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "sys/call.h"
+#include "sys/plain_io.h"
 
 namespace fdevent::node {
 namespace {
@@ -39,6 +40,8 @@ T& entry(std::vector<T>& table, Slot slot) {
 
 void Transfers::open(Slot slot, int fd) {
   Stream& stream = entry(streams_, slot);
+  hold(&stream.last[0], nullptr);
+  hold(&stream.last[1], nullptr);
   stream = Stream{};
   stream.fd = fd;
   struct stat status;
@@ -63,12 +66,13 @@ int32_t Transfers::begin(Slot stream, napi_value array, bool writing, double sec
   }
   const Interest interest = writing ? kWritable : kReadable;
   Operation operation{stream, writing, 0, 0, nullptr};
-  napi_get_typedarray_info(env_, array, nullptr, &operation.length, nullptr, nullptr, nullptr);
+  void* memory = nullptr;
+  napi_get_typedarray_info(env_, array, nullptr, &operation.length, &memory, nullptr, nullptr);
   // Those who came before are served before.
   // With timeout 0 there is no event to wait for that might say more than was said so far.
   if (!reactor_->queued(stream, interest) &&
       (seconds == 0 || reactor_->promising(stream, interest))) {
-    const Outcome outcome = transfer(stream, &operation, array);
+    const Outcome outcome = transfer(&operation, memory);
     const bool at_once = outcome < 0 ? operation.done == 0 : ++immediate_ <= kImmediate;
     if (outcome != 0 && at_once) {
       return outcome < 0 ? outcome : outcome - 1;
@@ -87,7 +91,9 @@ int32_t Transfers::begin(Slot stream, napi_value array, bool writing, double sec
   Operation& kept = entry(operations_, slot);
   operation.array = kept.array;
   kept = operation;
-  remember(&kept.array, array);
+  Reference** last = &streams_[static_cast<size_t>(stream)].last[writing];
+  hold(last, refer(*last, array));
+  hold(&kept.array, *last);
   return kPending - slot;
 }
 
@@ -108,24 +114,23 @@ Outcome Transfers::perform(Slot slot) {
   const Napi::HandleScope scope(env_);
   Operation& operation = entry(operations_, slot);
   napi_value array = nullptr;
-  if (napi_get_reference_value(env_, operation.array, &array) != napi_ok || !array) {
+  size_t length = 0;
+  void* memory = nullptr;
+  // Looked up each time: between two attempts the program may have detached or resized the memory.
+  if (napi_get_reference_value(env_, operation.array->ref, &array) != napi_ok || !array ||
+      napi_get_typedarray_info(env_, array, nullptr, &length, &memory, nullptr, nullptr) !=
+          napi_ok ||
+      length < operation.length) {
     return core::failed(core::Syscall::wait, -EFAULT);
   }
-  return transfer(operation.stream, &operation, array);
+  return transfer(&operation, memory);
 }
 
-Outcome Transfers::transfer(Slot stream, Operation* operation, napi_value array) {
-  // Looked up each time: between two attempts the program may have detached or resized the memory.
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env_, array, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint8_array || length < operation->length) {
-    return core::failed(core::Syscall::wait, -EFAULT);
-  }
-  auto* start = static_cast<uint8_t*>(data);
-  return operation->writing ? write_all(stream, start, operation->length, &operation->done)
-                            : read_once(stream, start, operation->length);
+Outcome Transfers::transfer(Operation* operation, void* memory) {
+  auto* start = static_cast<uint8_t*>(memory);
+  return operation->writing
+             ? write_all(operation->stream, start, operation->length, &operation->done)
+             : read_once(operation->stream, start, operation->length);
 }
 
 Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
@@ -134,8 +139,8 @@ Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
   int count = -EAGAIN;
   if (!stream.blocking || ready_now(stream.fd, POLLIN)) {
     count = sys::retry([&] {
-      return stream.socket ? ::recv(stream.fd, start, wanted, MSG_DONTWAIT)
-                           : ::read(stream.fd, start, wanted);
+      return stream.socket ? sys::recv(stream.fd, start, wanted, MSG_DONTWAIT)
+                           : sys::read(stream.fd, start, wanted);
     });
   }
   if (count == -EAGAIN) {
@@ -145,21 +150,24 @@ Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
   if (count < 0) {
     return core::failed(core::Syscall::read, count);
   }
+  if (static_cast<size_t>(count) < wanted) {
+    reactor_->came_short(slot);
+  }
   return count + 1;
 }
 
 int Transfers::attempt_write(const Stream& stream, const uint8_t* start, size_t length) {
   if (stream.socket) {
     return sys::retry(
-        [&] { return ::send(stream.fd, start, length, MSG_DONTWAIT | MSG_NOSIGNAL); });
+        [&] { return sys::send(stream.fd, start, length, MSG_DONTWAIT | MSG_NOSIGNAL); });
   }
   if (!stream.blocking) {
-    return sys::retry([&] { return ::write(stream.fd, start, length); });
+    return sys::retry([&] { return sys::write(stream.fd, start, length); });
   }
   if (!ready_now(stream.fd, POLLOUT)) {
     return -EAGAIN;
   }
-  return sys::retry([&] { return ::write(stream.fd, start, std::min(length, stream.piece)); });
+  return sys::retry([&] { return sys::write(stream.fd, start, std::min(length, stream.piece)); });
 }
 
 Outcome Transfers::write_all(Slot slot, const uint8_t* start, size_t length, size_t* done) {
@@ -178,20 +186,29 @@ Outcome Transfers::write_all(Slot slot, const uint8_t* start, size_t length, siz
   return static_cast<Outcome>(*done) + 1;
 }
 
-void Transfers::remember(napi_ref* kept, napi_value array) {
-  if (*kept) {
-    napi_value former = nullptr;
-    bool same = false;
-    if (napi_get_reference_value(env_, *kept, &former) == napi_ok && former) {
-      napi_strict_equals(env_, former, array, &same);
-    }
-    if (same) {
-      return;
-    }
-    napi_delete_reference(env_, *kept);
-    *kept = nullptr;
+Transfers::Reference* Transfers::refer(Reference* last, napi_value array) {
+  napi_value former = nullptr;
+  bool same = false;
+  if (last && napi_get_reference_value(env_, last->ref, &former) == napi_ok && former) {
+    napi_strict_equals(env_, former, array, &same);
   }
-  napi_create_reference(env_, array, 0, kept);
+  if (same) {
+    return last;
+  }
+  auto* fresh = new Reference{nullptr, 0};
+  napi_create_reference(env_, array, 0, &fresh->ref);
+  return fresh;
+}
+
+void Transfers::hold(Reference** place, Reference* reference) {
+  if (reference) {
+    ++reference->holders;
+  }
+  if (*place && --(*place)->holders == 0) {
+    napi_delete_reference(env_, (*place)->ref);
+    delete *place;
+  }
+  *place = reference;
 }
 
 }  // namespace fdevent::node

@@ -39,29 +39,34 @@ class Transfers : public core::Transfers {
  private:
   static constexpr int kImmediate = 64;
 
+  // Weak, and shared by the operations that use one array again and again: making a reference is dear.
+  struct Reference {
+    napi_ref ref;
+    int holders;
+  };
   struct Stream {
     int fd = -1;
     bool socket = false;    // MSG_DONTWAIT does it
     bool blocking = false;  // no O_NONBLOCK and no socket: ask poll(2) before every call
     size_t piece = 0;       // what a blocking one is given at a time
+    Reference* last[2] = {nullptr, nullptr};  // the arrays last read into and written from
   };
   struct Operation {
     core::Slot stream = core::kNoSlot;
     bool writing = false;
     size_t length = 0;  // of the array when it was given
     size_t done = 0;
-    // Weak, and left in the slot for the next operation there: making a reference is dear, and most
-    // loops use one array again and again.
-    napi_ref array = nullptr;
+    Reference* array = nullptr;  // left in the slot until the next operation there
   };
 
   int32_t begin(core::Slot stream, napi_value array, bool writing, double seconds, bool referenced);
   int32_t finish(core::Outcome outcome, const Operation& operation, bool referenced);
-  core::Outcome transfer(core::Slot stream, Operation* operation, napi_value array);
+  core::Outcome transfer(Operation* operation, void* memory);
   core::Outcome read_once(core::Slot stream, uint8_t* start, size_t length);
   core::Outcome write_all(core::Slot stream, const uint8_t* start, size_t length, size_t* done);
   int attempt_write(const Stream& stream, const uint8_t* start, size_t length);
-  void remember(napi_ref* kept, napi_value array);
+  Reference* refer(Reference* last, napi_value array);
+  void hold(Reference** place, Reference* reference);
 
   napi_env env_;
   core::Reactor* reactor_ = nullptr;

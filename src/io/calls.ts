@@ -30,17 +30,15 @@ const { EAGAIN, ENOTCONN, ENOTSOCK } = constants.errno
  * read(2): up to `length` bytes into `buffer` from `offset` on. Returns how many, `0` at the end of the file, or
  * {@link WOULD_BLOCK}.
  */
-export function read(fd: FdLike, buffer: Uint8Array, offset = 0, length = defaultLength(buffer, offset)): number {
+export function read(fd: FdLike, buffer: Uint8Array, offset?: number, length?: number): number {
   const number = fileno(fd)
-  checkSpan(buffer, offset, length)
-  return done(binding.read(number, buffer, offset, length), 'read', number)
+  return done(span(binding.read, number, buffer, offset, length), 'read', number)
 }
 
 /** write(2): up to `length` bytes of `buffer` from `offset` on. Returns how many went, or {@link WOULD_BLOCK}. */
-export function write(fd: FdLike, buffer: Uint8Array, offset = 0, length = defaultLength(buffer, offset)): number {
+export function write(fd: FdLike, buffer: Uint8Array, offset?: number, length?: number): number {
   const number = fileno(fd)
-  checkSpan(buffer, offset, length)
-  return done(binding.write(number, buffer, offset, length), 'write', number)
+  return done(span(binding.write, number, buffer, offset, length), 'write', number)
 }
 
 /** recv(2) on a socket, with MSG_DONTWAIT: as {@link read}, and `flags` may be {@link MSG_OOB} or {@link MSG_PEEK}. */
@@ -144,13 +142,35 @@ function done(result: number, syscall: string, fd: number): number {
   throw new FdError(result, syscall, fd)
 }
 
+// The whole buffer, which is what most calls are for, goes without the two numbers: converting them costs as much as the array.
+function span(
+  call: (fd: number, buffer: Uint8Array, offset?: number, length?: number) => number,
+  fd: number,
+  buffer: Uint8Array,
+  offset: number | undefined,
+  length: number | undefined,
+): number {
+  if (offset === undefined && length === undefined) {
+    checkBuffer(buffer)
+    return call(fd, buffer)
+  }
+  const from = offset ?? 0
+  const size = length ?? defaultLength(buffer, from)
+  checkSpan(buffer, from, size)
+  return call(fd, buffer, from, size)
+}
+
+function checkBuffer(buffer: Uint8Array): void {
+  if (!(buffer instanceof Uint8Array)) throw invalidType('buffer', 'a Uint8Array', buffer)
+}
+
 // Before the check of its type: a default value must not throw an unnamed TypeError of its own.
 function defaultLength(buffer: Uint8Array, offset: number): number {
   return buffer instanceof Uint8Array && typeof offset === 'number' ? buffer.length - offset : 0
 }
 
 function checkSpan(buffer: Uint8Array, offset: number, length: number): void {
-  if (!(buffer instanceof Uint8Array)) throw invalidType('buffer', 'a Uint8Array', buffer)
+  checkBuffer(buffer)
   if (typeof offset !== 'number') throw invalidType('offset', 'a number', offset)
   if (!Number.isInteger(offset) || offset < 0 || offset > buffer.length) {
     throw outOfRange('offset', `an integer from 0 to ${buffer.length}`, offset)
