@@ -1,6 +1,6 @@
 import { RING_FIGURES } from './harness/figures.mjs'
 import { built, here, node } from './harness/paths.mjs'
-import { exported, go, native, peer, python, tokio } from './harness/requirements.mjs'
+import { addon, exported, go, native, peer, python, tokio } from './harness/requirements.mjs'
 
 const PAIRS = 100
 
@@ -13,11 +13,19 @@ const ONESHOT_PEERS = ['koffi.node.poll', 'serialport Poller', 'epoll', 'net.Soc
 
 function contestants({ peers, scale }) {
   const size = (active, events) => [PAIRS, active, Math.max(200, Math.round(events * scale))]
-  const raw = (active, mode) => ({
-    name: 'raw C',
+  const raw = (active, mode, name = 'raw C', threads = 0) => ({
+    name,
     kind: 'floor',
-    command: built('chain', ...size(active, 150_000), mode),
+    command: built('chain', ...size(active, 150_000), mode, 0, threads),
     needs: [native('chain')],
+  })
+  // What the floor is in a process of Node, whose threads make every call dearer, and through Node-API.
+  const threaded = (active, mode) => raw(active, mode, 'raw C, a thread beside', 1)
+  const bare = (active) => ({
+    name: 'bare addon',
+    kind: 'floor',
+    command: node('chain', 'bare', 'waiting', ...size(active, 80_000)),
+    needs: [native('chain'), addon('bare')],
   })
   const ours = (active, name, way, ...needs) => ({
     name,
@@ -43,6 +51,8 @@ function contestants({ peers, scale }) {
   return [1, 100].flatMap((active) => [
     ...[
       raw(active, 'level'),
+      threaded(active, 'level'),
+      bare(active),
       ours(active, 'watch', 'watchListener'),
       ours(active, 'Poller.wait', 'poller'),
       ours(active, 'AsyncFd.read', 'asyncFd', exported('fdevent/io', 'AsyncFd')),
@@ -57,6 +67,7 @@ function contestants({ peers, scale }) {
     ].map((contestant) => ({ ...contestant, group: persistentGroup(active), floor: 'raw C' })),
     ...[
       raw(active, 'oneshot'),
+      threaded(active, 'oneshot'),
       ours(active, 'await readable', 'awaitReadable'),
       package_(active, 'koffi.node.poll', 'koffi', 'promise'),
       package_(active, 'serialport Poller', 'serialport', 'promise'),

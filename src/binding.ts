@@ -25,8 +25,8 @@ export interface Binding {
   pollerModify(handle: PollerHandle, fd: number, interest: number, kind: number): number
   pollerRemove(handle: PollerHandle, fd: number): number
   /** A count, a failure, or `pollerUnfinished`: go on with `pollerResume`. */
-  pollerWait(handle: PollerHandle, seconds: number): number
-  pollerResume(handle: PollerHandle): number
+  readonly pollerWait: (handle: PollerHandle, seconds: number) => number
+  readonly pollerResume: (handle: PollerHandle) => number
   readonly pollerUnfinished: number
   pollerFd(handle: PollerHandle): number
   pollerWaker(handle: PollerHandle): number
@@ -36,8 +36,8 @@ export interface Binding {
   // native/node/io.cc. Each returns its result, or a negated errno.
   readonly MSG_OOB: number
   readonly MSG_PEEK: number
-  read(fd: number, buffer: Uint8Array, offset?: number, length?: number): number
-  write(fd: number, buffer: Uint8Array, offset?: number, length?: number): number
+  readonly read: (fd: number, buffer: Uint8Array, offset?: number, length?: number) => number
+  readonly write: (fd: number, buffer: Uint8Array, offset?: number, length?: number) => number
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number
   accept(fd: number): number
@@ -57,14 +57,14 @@ export interface Binding {
 
 /** One instance of native/node/environment.h. Slots and failures share one number: a slot is >= 0. */
 export interface Reactor {
-  start(fd: number, interest: number, seconds: number, referenced: boolean): number
+  readonly start: (fd: number, interest: number, seconds: number, referenced: boolean) => number
   /** `pairs`: descriptor, interest, each descriptor once. On failure `pairs[0]` is the descriptor at fault. */
   startSelect(pairs: Int32Array, seconds: number, referenced: boolean): number
   /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
   selection(slot: number, pairs: Int32Array): void
   cancel(slot: number): void
   /** At the end of a dispatch: fetches a further batch, and returns its count of records. */
-  next(): number
+  readonly next: () => number
   /** The slots of what it interrupts. */
   close(fd: number): number[]
   /** Each of its records carries readiness bits, until it is cancelled or a failure ends it. */
@@ -73,8 +73,8 @@ export interface Reactor {
   setReferenced(slot: number, referenced: boolean): void
   streamOpen(fd: number): number
   /** A count of bytes, a failure, or a transfer to be done, whose outcome will be that count + 1; 0 on timeout. */
-  streamRead(stream: number, buffer: Uint8Array, seconds: number, referenced: boolean): number
-  streamWrite(stream: number, buffer: Uint8Array, seconds: number, referenced: boolean): number
+  readonly streamRead: (stream: number, buffer: Uint8Array, seconds: number, referenced: boolean) => number
+  readonly streamWrite: (stream: number, buffer: Uint8Array, seconds: number, referenced: boolean) => number
   /** How much of a write has gone. */
   streamProgress(slot: number): number
   streamWait(stream: number, interest: number, seconds: number, referenced: boolean): number

@@ -12,6 +12,9 @@ export interface Notifier {
   readonly gate: Int32Array
 }
 
+// Constants, as in reactor.ts.
+const { pollerWait, pollerResume, pollerUnfinished } = binding
+
 const MODES: readonly Mode[] = ['level', 'edge', 'oneshot']
 
 /**
@@ -98,9 +101,9 @@ export class Poller implements Disposable {
    */
   wait(timeout?: Seconds | null): number {
     const handle = this.#open('wait')
-    let count = binding.pollerWait(handle, toSeconds(timeout))
+    let count = pollerWait(handle, toSeconds(timeout))
     // Between two calls the thread can be terminated.
-    while (count === binding.pollerUnfinished) count = binding.pollerResume(handle)
+    while (count === pollerUnfinished) count = pollerResume(handle)
     if (count < 0) throw failure(count, -1)
     return count
   }

@@ -27,6 +27,7 @@ export interface Ending {
   release?: (() => void) | undefined
   /** Kept alive until then. */
   held?: unknown
+  buffer?: Uint8Array
 }
 
 /** What a watch is told: readiness bits, or the failure that ends it. It must not throw. */
@@ -54,13 +55,18 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 /** The addon's side. */
 export const native: Reactor = binding.connect(records, run)
 
+// The calls of every event by themselves: one is compiled to go straight to the addon where the function is a constant, which a
+// property of an object is not.
+const { start, next } = native
+const { pendingTransfer } = binding
+
 /**
  * Delivers a batch, and those that follow from it, in one callback: entering JavaScript anew costs more than many a listener.
  * After a batch for listeners alone the next one is fetched at once; after one that settled promises, behind their
  * continuations. The addon bounds how often.
  */
 function run(first: number): void {
-  for (let count = first; count > 0; count = native.next()) {
+  for (let count = first; count > 0; count = next()) {
     if (!deliver(count)) continue
     void behindContinuations.then(runNext)
     return
@@ -68,7 +74,7 @@ function run(first: number): void {
 }
 
 const behindContinuations = Promise.resolve()
-const runNext = (): void => run(native.next())
+const runNext = (): void => run(next())
 
 /** Whether a promise was settled. */
 function deliver(count: number): boolean {
@@ -105,9 +111,9 @@ export function wait(
   signal?: AbortSignal,
 ): Promise<boolean> {
   // Not through pending(): a closure more for each wait is a tenth of its cost.
-  if (signal !== undefined) return pending(() => native.start(fd, interest, seconds, referenced), fd, signal)
+  if (signal !== undefined) return pending(() => start(fd, interest, seconds, referenced), fd, signal)
   const promise = new Promise<boolean>(capture as never)
-  const slot = native.start(fd, interest, seconds, referenced)
+  const slot = start(fd, interest, seconds, referenced)
   if (slot < 0) rejectCaptured(failure(slot, fd))
   else keep(slot, resolveCaptured, rejectCaptured, undefined)
   return promise
@@ -140,16 +146,31 @@ export function pending<T>(
 /** How a transfer's outcome becomes a value, and what is added to its error. */
 export type Transfer = Required<Pick<Ending, 'value' | 'explain'>>
 
-/** The promise of a transfer that `result`, from streamRead or streamWrite, has begun or done. `held` lives until its end. */
-export function transferred(result: number, fd: number, { value, explain }: Transfer, held: unknown): Promise<number> {
+/**
+ * The promise of a transfer that `result`, from streamRead or streamWrite, has begun or done. `held` and `buffer` live until its
+ * end.
+ */
+export function transferred(
+  result: number,
+  fd: number,
+  { value, explain }: Transfer,
+  held: unknown,
+  buffer: Uint8Array,
+): Promise<number> {
   if (result >= 0) return Promise.resolve(result)
-  if (result > binding.pendingTransfer) {
+  if (result > pendingTransfer) {
     const error = failure(result, fd)
     explain(error, NO_SLOT)
     return Promise.reject(error)
   }
   const promise = new Promise<number>(capture as never)
-  keep(binding.pendingTransfer - result, resolveCaptured, rejectCaptured, { value, explain, release: undefined, held })
+  keep(pendingTransfer - result, resolveCaptured, rejectCaptured, {
+    value,
+    explain,
+    release: undefined,
+    held,
+    buffer,
+  })
   return promise
 }
 
@@ -159,6 +180,7 @@ export function abortableTransfer(
   fd: number,
   transfer: Transfer,
   held: unknown,
+  buffer: Uint8Array,
   signal: AbortSignal,
 ): Promise<number> {
   if (signal.aborted) {
@@ -169,9 +191,9 @@ export function abortableTransfer(
   let slot = NO_SLOT
   const release = onAbort(signal, () => abort(slot, signal))
   const result = begin()
-  slot = binding.pendingTransfer - result
-  const promise = transferred(result, fd, transfer, held)
-  const ending = result <= binding.pendingTransfer ? endings[slot] : undefined
+  slot = pendingTransfer - result
+  const promise = transferred(result, fd, transfer, held, buffer)
+  const ending = result <= pendingTransfer ? endings[slot] : undefined
   if (ending === undefined) release()
   else ending.release = release
   return promise

@@ -3,10 +3,10 @@
  * being the reason in words; it also builds what has to be built.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe } from '../peers/adapter.mjs'
-import { BUILD, here } from './paths.mjs'
+import { BUILD, here, ROOT } from './paths.mjs'
 
 const known = new Map()
 /** A compiler runs once, for however many contestants. */
@@ -30,6 +30,17 @@ export const native = (name) =>
     mkdirSync(BUILD, { recursive: true })
     const source = here(`native/${name}.c`)
     const built = run(process.env.CC ?? 'cc', ['-O2', '-pthread', source, '-o', join(BUILD, name)])
+    return built.missing === undefined ? {} : { missing: `not compiled: ${built.missing}` }
+  })
+
+/** An addon of benchmarks/native. Node's headers are where those are that the library itself was built with. */
+export const addon = (name) =>
+  once(`addon ${name}`, () => {
+    mkdirSync(BUILD, { recursive: true })
+    const config = /"nodedir": (".*")/.exec(readFileSync(join(ROOT, 'build', 'config.gypi'), 'utf8'))
+    const include = `-I${join(JSON.parse(config[1]), 'include', 'node')}`
+    const flags = ['-O3', '-shared', '-fPIC', include]
+    const built = run(process.env.CC ?? 'cc', [...flags, here(`native/${name}.c`), '-o', join(BUILD, `${name}.node`)])
     return built.missing === undefined ? {} : { missing: `not compiled: ${built.missing}` }
   })
 

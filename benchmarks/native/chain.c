@@ -1,10 +1,12 @@
 /* The floor of every chart: events passed along a ring of socket pairs, with epoll and nothing else. The shape is that of
  * libevent's bench.c: `pairs` socket pairs, `active` bytes travelling at once, `events` reads in all.
  *
- *   chain PAIRS ACTIVE EVENTS level|oneshot [IDLE]        prints nanoseconds per event, and of CPU time
+ *   chain PAIRS ACTIVE EVENTS level|oneshot [IDLE [THREADS]]        prints nanoseconds per event, and of CPU time
  *
  * "oneshot" re-arms each descriptor with EPOLL_CTL_MOD after its event, as a wait by promise must. IDLE descriptors are
- * registered beside the ring and never become ready. */
+ * registered beside the ring and never become ready. THREADS sleep beside it, as some do in every process of Node: the
+ * kernel then counts references to each file that a call names, and libc makes each call a cancellation point. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +34,14 @@ static double cpu(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
+static void* sleep_forever(void* unused) {
+  pause();
+  return unused;
+}
+
 int main(int argc, char** argv) {
-  if (argc != 5 && argc != 6) {
-    fprintf(stderr, "usage: chain PAIRS ACTIVE EVENTS level|oneshot [IDLE]\n");
+  if (argc < 5 || argc > 7) {
+    fprintf(stderr, "usage: chain PAIRS ACTIVE EVENTS level|oneshot [IDLE [THREADS]]\n");
     return 2;
   }
   const long pairs = atol(argv[1]);
@@ -54,12 +61,19 @@ int main(int argc, char** argv) {
       fail("socketpair");
     }
   }
-  for (long i = argc == 6 ? atol(argv[5]) / 2 : 0; i > 0; i--) {
+  for (long i = argc > 5 ? atol(argv[5]) / 2 : 0; i > 0; i--) {
     int idle[2];
     event.data.u64 = 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, idle) ||
-        epoll_ctl(poller, EPOLL_CTL_ADD, idle[0], &event) || epoll_ctl(poller, EPOLL_CTL_ADD, idle[1], &event)) {
+        epoll_ctl(poller, EPOLL_CTL_ADD, idle[0], &event) ||
+        epoll_ctl(poller, EPOLL_CTL_ADD, idle[1], &event)) {
       fail("idle socketpair");
+    }
+  }
+  for (long i = argc > 6 ? atol(argv[6]) : 0; i > 0; i--) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, sleep_forever, NULL)) {
+      fail("pthread_create");
     }
   }
   char byte = 'x';
@@ -75,7 +89,8 @@ int main(int argc, char** argv) {
     const int count = epoll_wait(poller, batch, BATCH, -1);
     for (int i = 0; i < count; i++) {
       const unsigned long at = batch[i].data.u64;
-      if (read(ends[at][0], &byte, 1) != 1 || write(ends[(at + 1) % (unsigned long)pairs][1], &byte, 1) != 1) {
+      if (read(ends[at][0], &byte, 1) != 1 ||
+          write(ends[(at + 1) % (unsigned long)pairs][1], &byte, 1) != 1) {
         fail("pass on");
       }
       if (oneshot) {
@@ -87,6 +102,7 @@ int main(int argc, char** argv) {
       fired++;
     }
   }
-  printf("{\"value\":%.1f,\"cpu\":%.1f}\n", (now() - start) / (double)events, (cpu() - start_cpu) / (double)events);
+  printf("{\"value\":%.1f,\"cpu\":%.1f}\n", (now() - start) / (double)events,
+         (cpu() - start_cpu) / (double)events);
   return 0;
 }

@@ -42,6 +42,7 @@ struct Waited {
 //   int open()                                  0 or -errno; call once, before anything else
 //   int replace(Backend&& fresh)                takes over another's registrations under the same fd()
 //   int join(int outer) const                   registers fd() with another poller of the same kind
+//   int hush(int outer, bool quiet) const       whether that other one hears of fd(); what it misses meanwhile it hears afterwards
 //   int fd() const                              the kernel object itself, pollable by another loop
 //   bool owns(int fd) const                     one of the backend's own descriptors
 //   int add(int fd, Interest, Trigger, Tag)     -EEXIST where it is registered already
@@ -62,6 +63,7 @@ struct is_backend<
            std::is_same_v<decltype(&B::open), int (B::*)()> &&
            std::is_same_v<decltype(&B::replace), int (B::*)(B&&)> &&
            std::is_same_v<decltype(&B::join), int (B::*)(int) const> &&
+           std::is_same_v<decltype(&B::hush), int (B::*)(int, bool) const> &&
            std::is_same_v<decltype(&B::fd), int (B::*)() const> &&
            std::is_same_v<decltype(&B::owns), bool (B::*)(int) const> &&
            std::is_same_v<decltype(&B::add), int (B::*)(int, Interest, Trigger, Tag)> &&

@@ -86,10 +86,18 @@ int Backend::replace(Backend&& fresh) {
 }
 
 int Backend::join(int outer) const {
+  return introduce(outer, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+int Backend::hush(int outer, bool quiet) const {
+  return introduce(outer, EPOLL_CTL_MOD, quiet ? 0 : uint32_t{EPOLLIN});
+}
+
+int Backend::introduce(int outer, int operation, uint32_t events) const {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.fd = epoll_.get();
-  return sys::call([&] { return epoll_ctl(outer, EPOLL_CTL_ADD, epoll_.get(), &event); });
+  return sys::call([&] { return epoll_ctl(outer, operation, epoll_.get(), &event); });
 }
 
 bool Backend::owns(int fd) const {

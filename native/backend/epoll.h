@@ -21,6 +21,7 @@ class Backend {
   int open();
   int replace(Backend&& fresh);
   int join(int outer) const;
+  int hush(int outer, bool quiet) const;
   int fd() const { return epoll_.get(); }
   bool owns(int fd) const;
   int add(int fd, Interest interest, Trigger trigger, Tag tag);
@@ -32,6 +33,7 @@ class Backend {
   Waited wait(Event* events, int capacity, sys::Nanoseconds timeout);
 
  private:
+  int introduce(int outer, int operation, uint32_t events) const;
   int sleep(int capacity, sys::Nanoseconds timeout);
   int control(int operation, int fd, Interest interest, Trigger trigger, Tag tag);
 

@@ -46,6 +46,8 @@ class Reactor {
   int fd() const { return lanes_[0]->backend().fd(); }
   // Registers the poller with another of its kind.
   int join(int outer) const { return lanes_[0]->backend().join(outer); }
+  // Whether that one is told when there is something to fetch.
+  int hush(int outer, bool quiet) const { return lanes_[0]->backend().hush(outer, quiet); }
 
   // Starts a wait; `seconds` >= 0, infinity for no deadline, 0 for the present state. Returns the
   // slot that its record will name, or a failure. The outcome is answer(readiness, interest).

@@ -63,9 +63,10 @@ core::Outcome Environment::ensure_open() {
   if (closing_ || napi_get_uv_event_loop(env_, &loop) != napi_ok) {
     return core::failed(core::Syscall::create, -ECANCELED);
   }
-  const int driven = driver_.open(
-      loop, reactor_.fd(), [this] { on_turn(); },
-      [this](int outer) { return reactor_.join(outer); });
+  const int driven =
+      driver_.open(loop, reactor_.fd(), [this] { on_turn(); },
+                   {[this](int outer) { return reactor_.join(outer); },
+                    [this](int outer, bool quiet) { return reactor_.hush(outer, quiet); }});
   if (driven < 0) {
     return core::failed(core::Syscall::create, driven);
   }
@@ -171,14 +172,15 @@ void Environment::settle() {
 
 void Environment::on_turn() {
   in_turn_ = true;
-  rounds_ = 1;
+  rounds_ = 0;
+  turn_records_ = 0;
   transfers_.begin_turn();
-  for (int count = reactor_.turn(records_, capacity_); count > 0;
-       count = next_batch(&after_callback_)) {
+  for (int count = fetch(); count > 0; count = next_batch(&after_callback_)) {
     dispatch(count);
   }
   reactor_.finish_batch();
   in_turn_ = false;
+  driver_.hush(false);
   if (reactor_.take_moved()) {
     driver_.watch_again();
   }
@@ -188,12 +190,22 @@ void Environment::on_turn() {
 int Environment::next_batch(Habit* habit) {
   reactor_.finish_batch();
   // What waits already needs no habit.
-  if (closing_ || rounds_ >= kRounds || !(reactor_.urgent() || habit->worth_asking())) {
+  const bool over = closing_ || rounds_ >= kRounds || turn_records_ >= kRecords;
+  if (over || !(reactor_.urgent() || habit->worth_asking())) {
     return 0;
   }
+  const int count = fetch();
+  habit->asked(count > 0);
+  return count;
+}
+
+int Environment::fetch() {
   ++rounds_;
   const int count = reactor_.turn(records_, capacity_);
-  habit->asked(count > 0);
+  turn_records_ += count;
+  if (count >= kCrowd) {
+    driver_.hush(true);
+  }
   return count;
 }
 

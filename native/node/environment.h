@@ -46,15 +46,20 @@ class Environment {
   int next_in_callback() { return in_turn_ ? next_batch(&in_callback_) : 0; }
 
  private:
-  // The bound that keeps timers, immediates and libuv's other descriptors alive under a permanently ready one. Measured in a
-  // chain of 100 socket pairs, more than 16 gains nothing.
-  static constexpr int kRounds = 16;
+  // The bounds that keep timers, immediates and libuv's other descriptors alive under a permanently ready one: a turn ends
+  // with whichever is reached first. In a chain of 100 socket pairs with one active, 64 rounds are 4 % faster than 16, and
+  // more gain nothing; a crowd has had its events after a few rounds.
+  static constexpr int kRounds = 64;
+  static constexpr int kRecords = 1024;
+  // How many records at once promise a turn that is worth the two calls of hushing libuv's poller.
+  static constexpr int kCrowd = 16;
 
   explicit Environment(napi_env env) : env_(env), transfers_(env) { transfers_.connect(&reactor_); }
 
   core::Outcome ensure_open();
   void on_turn();
   int next_batch(Habit* habit);
+  int fetch();
   void dispatch(int count);
   void settle();
   static void on_cleanup(napi_async_cleanup_hook_handle handle, void* data);
@@ -64,6 +69,7 @@ class Environment {
   core::Reactor reactor_{&transfers_};
   NestedDriver driver_;
   int rounds_ = 0;
+  int turn_records_ = 0;
   Habit in_callback_;
   Habit after_callback_;
   napi_async_context context_ = nullptr;

@@ -12,9 +12,9 @@ uv_handle_t* base(const Handle& handle) {
 
 }  // namespace
 
-int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn, Join join) {
+int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn, Member member) {
   on_turn_ = std::move(on_turn);
-  join_ = std::move(join);
+  member_ = std::move(member);
 
   poll_.reset(static_cast<uv_poll_t*>(::operator new(uv_handle_size(UV_POLL))));
   const int polled = uv_poll_init(loop, poll_.get(), fd);
@@ -44,8 +44,19 @@ int NestedDriver::watch() {
   // program had made a cycle of pollers (by waiting for libuv's own, say). Joined now, it is the
   // program's attempt that the kernel refuses; libuv finds the registration there and keeps it. A
   // failure is libuv's to find.
-  static_cast<void>(join_(uv_backend_fd(poll_->loop)));
+  static_cast<void>(member_.join(uv_backend_fd(poll_->loop)));
   return started;
+}
+
+void NestedDriver::hush(bool quiet) {
+  if (quiet == quiet_ || open_handles_ == 0) {
+    return;
+  }
+  quiet_ = quiet;
+  const int told = member_.hush(uv_backend_fd(poll_->loop), quiet);
+  if (told < 0 && !quiet) {
+    watch_again();
+  }
 }
 
 void NestedDriver::watch_again() {

@@ -13,15 +13,21 @@ namespace fdevent::node {
 class NestedDriver {
  public:
   using Callback = std::function<void()>;
-  // Registers the poller with libuv's own, given by its descriptor.
-  using Join = std::function<int(int)>;
+  // The poller as a member of another one, given by its descriptor.
+  struct Member {
+    std::function<int(int)> join;
+    std::function<int(int, bool)> hush;
+  };
 
   // `on_turn` runs on the loop's thread whenever `fd` is readable, and once per loop iteration
   // after request_turn(). Returns 0 or a negated errno.
-  int open(uv_loop_t* loop, int fd, Callback on_turn, Join join);
+  int open(uv_loop_t* loop, int fd, Callback on_turn, Member member);
 
   // Without a kernel event: the loop does not sleep before the next turn.
   void request_turn(bool wanted);
+  // During a turn that goes on for long: each event would otherwise be told to libuv's poller as well, which
+  // costs the kernel a tenth of passing a byte along.
+  void hush(bool quiet);
   // The descriptor has its old number and is a new object.
   void watch_again();
   // Whether the loop stays alive for this driver.
@@ -46,11 +52,12 @@ class NestedDriver {
   Owned<uv_poll_t> poll_;
   Owned<uv_idle_t> idle_;
   Callback on_turn_;
-  Join join_;
+  Member member_;
   Callback closed_;
   int open_handles_ = 0;
   bool referenced_ = false;
   bool turn_requested_ = false;
+  bool quiet_ = false;
 };
 
 }  // namespace fdevent::node

@@ -26,6 +26,9 @@ const CHUNK = 65_536
 
 const END = Symbol('end')
 
+// Constants, as in reactor.ts.
+const { streamRead, streamWrite } = reactor.native
+
 // Who drops the object without closing it cannot close it any more; a wait that is pending holds it.
 const dropped = new FinalizationRegistry<() => void>((release) => release())
 
@@ -135,12 +138,11 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
       const { signal, ref = true } = toOptions(options)
       if (stream === undefined) return this.#always(() => calls.read(this.fd, buffer), signal)
       if (buffer.length === 0) return Promise.resolve(0)
-      const held = { file: this, buffer }
       if (signal === undefined) {
-        return reactor.transferred(reactor.native.streamRead(stream, buffer, seconds, ref), this.fd, READ, held)
+        return reactor.transferred(streamRead(stream, buffer, seconds, ref), this.fd, READ, this, buffer)
       }
-      const begin = (): number => reactor.native.streamRead(stream, buffer, seconds, ref)
-      return reactor.abortableTransfer(begin, this.fd, READ, held, signal)
+      const begin = (): number => streamRead(stream, buffer, seconds, ref)
+      return reactor.abortableTransfer(begin, this.fd, READ, this, buffer, signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -162,12 +164,11 @@ export class AsyncFd implements AsyncDisposable, AsyncIterable<Uint8Array> {
       const { signal, ref = true } = toOptions(options)
       if (stream === undefined) return this.#always(() => writeAll(this.fd, buffer), signal)
       if (buffer.length === 0) return Promise.resolve(0)
-      const held = { file: this, buffer }
       if (signal === undefined) {
-        return reactor.transferred(reactor.native.streamWrite(stream, buffer, seconds, ref), this.fd, WRITE, held)
+        return reactor.transferred(streamWrite(stream, buffer, seconds, ref), this.fd, WRITE, this, buffer)
       }
-      const begin = (): number => reactor.native.streamWrite(stream, buffer, seconds, ref)
-      return reactor.abortableTransfer(begin, this.fd, WRITE, held, signal)
+      const begin = (): number => streamWrite(stream, buffer, seconds, ref)
+      return reactor.abortableTransfer(begin, this.fd, WRITE, this, buffer, signal)
     } catch (error) {
       if (error instanceof FdError) error.bytesWritten = 0
       return Promise.reject(error)

@@ -24,6 +24,10 @@ export const MSG_OOB = binding.MSG_OOB
 /** For `recv`: look at the data and leave it there. */
 export const MSG_PEEK = binding.MSG_PEEK
 
+// By themselves, and the whole buffer without two numbers to convert: a call is compiled to go straight to the addon only if
+// it always is the same function's, which an object of so many is not asked for.
+const { read: readInto, write: writeFrom } = binding
+
 const { EAGAIN, ENOTCONN, ENOTSOCK } = constants.errno
 
 /**
@@ -32,13 +36,27 @@ const { EAGAIN, ENOTCONN, ENOTSOCK } = constants.errno
  */
 export function read(fd: FdLike, buffer: Uint8Array, offset?: number, length?: number): number {
   const number = fileno(fd)
-  return done(span(binding.read, number, buffer, offset, length), 'read', number)
+  if (offset === undefined && length === undefined) {
+    checkBuffer(buffer)
+    return done(readInto(number, buffer), 'read', number)
+  }
+  const from = offset === undefined ? 0 : offset
+  const size = length === undefined ? defaultLength(buffer, from) : length
+  checkSpan(buffer, from, size)
+  return done(readInto(number, buffer, from, size), 'read', number)
 }
 
 /** write(2): up to `length` bytes of `buffer` from `offset` on. Returns how many went, or {@link WOULD_BLOCK}. */
 export function write(fd: FdLike, buffer: Uint8Array, offset?: number, length?: number): number {
   const number = fileno(fd)
-  return done(span(binding.write, number, buffer, offset, length), 'write', number)
+  if (offset === undefined && length === undefined) {
+    checkBuffer(buffer)
+    return done(writeFrom(number, buffer), 'write', number)
+  }
+  const from = offset === undefined ? 0 : offset
+  const size = length === undefined ? defaultLength(buffer, from) : length
+  checkSpan(buffer, from, size)
+  return done(writeFrom(number, buffer, from, size), 'write', number)
 }
 
 /** recv(2) on a socket, with MSG_DONTWAIT: as {@link read}, and `flags` may be {@link MSG_OOB} or {@link MSG_PEEK}. */
@@ -140,24 +158,6 @@ function done(result: number, syscall: string, fd: number): number {
   if (result >= 0) return result
   if (result === -EAGAIN) return WOULD_BLOCK
   throw new FdError(result, syscall, fd)
-}
-
-// The whole buffer, which is what most calls are for, goes without the two numbers: converting them costs as much as the array.
-function span(
-  call: (fd: number, buffer: Uint8Array, offset?: number, length?: number) => number,
-  fd: number,
-  buffer: Uint8Array,
-  offset: number | undefined,
-  length: number | undefined,
-): number {
-  if (offset === undefined && length === undefined) {
-    checkBuffer(buffer)
-    return call(fd, buffer)
-  }
-  const from = offset ?? 0
-  const size = length ?? defaultLength(buffer, from)
-  checkSpan(buffer, from, size)
-  return call(fd, buffer, from, size)
 }
 
 function checkBuffer(buffer: Uint8Array): void {
