@@ -212,6 +212,7 @@ function abort(slot: number, signal: AbortSignal): void {
 export function watch(fd: number, interest: number, edge: boolean, referenced: boolean, tell: Tell): number {
   const slot = native.watch(fd, interest, edge, referenced)
   if (slot < 0) throw failure(slot, fd, UNWATCHABLE)
+  extend(watches, slot)
   watches[slot] = tell
   return slot
 }
@@ -254,9 +255,19 @@ export function statistics(): Statistics {
 
 function keep(slot: number, resolve: Resolve, reject: Reject, ending: Ending | undefined): void {
   live += 1
+  if (slot >= resolves.length) {
+    extend(resolves, slot)
+    extend(rejects, slot)
+    extend(endings, slot)
+  }
   resolves[slot] = resolve
   rejects[slot] = reject
   endings[slot] = ending
+}
+
+/** Without a gap: waits, watches and streams share one row of slots, and an array with large holes becomes a hash table. */
+function extend<T>(bySlot: (T | undefined)[], slot: number): void {
+  while (bySlot.length <= slot) bySlot.push(undefined)
 }
 
 function fail(slot: number, error: FdError | AbortError): void {
