@@ -130,7 +130,8 @@ void Reactor::on_stream(Slot stream, Readiness ready) {
     }
     slot = next;
   }
-  if (!served) {
+  // In an edge there is nothing to that: a read that came before it has taken what it tells of.
+  if (!served && paced(stream)) {
     slots_[stream].shorts = 0;
     pace(stream);
   }

@@ -54,6 +54,28 @@ TEST_CASE_FIXTURE(PacedStreams, "what a short read left behind is reported to th
 }
 
 TEST_CASE_FIXTURE(PacedStreams,
+                  "edges whose data was read before them cost a stream nothing of what it earns") {
+  begin();
+  transfers.answer = [this](Slot) { return take(64); };
+  for (int i = 0; i < 40; ++i) {
+    write_byte(sockets.second);
+    CHECK(take(64) == 2);
+    const Slot late = transfer(kReadable);
+    CHECK(h.settle().empty());
+    write_byte(sockets.second);
+    CHECK(h.turn() == Records{{late, 2, fd}});
+    if (i < 5) {
+      CHECK(h.reactor.promising(stream, kReadable));
+    }
+    try_in_vain();
+  }
+  const Slot reader = transfer(kReadable);
+  write_byte(sockets.second);
+  CHECK(h.turn() == Records{{reader, 2, fd}});
+  CHECK_FALSE(h.reactor.promising(stream, kReadable));
+}
+
+TEST_CASE_FIXTURE(PacedStreams,
                   "nobody is back for more: one event, then silence, and nothing is lost") {
   begin();
   earn();
