@@ -135,7 +135,7 @@ export function dup(fd: FdLike): number {
   return done(binding.dup(number), 'dup', number)
 }
 
-/** close(2), after every wait on the descriptor was rejected as by {@link closing}. Never returns WOULD_BLOCK. */
+/** close(2), after every wait on the descriptor was rejected as by `closing` of `fdevent`. Never returns WOULD_BLOCK. */
 export function close(fd: FdLike): void {
   const number = fileno(fd)
   reactor.close(number)
