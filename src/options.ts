@@ -23,7 +23,7 @@ export function toOptions(options: WaitOptions | null | undefined): WaitOptions 
 
 /** Whether this can be options: any object but those that are something else (an array, a Date, a buffer). */
 export function isOptions(value: unknown): value is WaitOptions {
-  return Object.prototype.toString.call(value) === '[object Object]'
+  return typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]'
 }
 
 // By shape: a signal may come from another realm or from a polyfill.
