@@ -1,0 +1,28 @@
+/**
+ * `fdevent/wsgi`: applications that tell their server to suspend them until a descriptor is ready.
+ *
+ * @module
+ */
+export { BodyTooLarge, ClientGone, WsgiError } from './faults.js'
+export { gateway } from './gateway.js'
+export { AsyncInput, InputStream } from './input.js'
+export { Timeout } from './timeout.js'
+export { outcome } from './outcome.js'
+export type {
+  Application,
+  Body,
+  Chunk,
+  Environ,
+  ErrorStream,
+  FileLike,
+  FileWrapper,
+  GatewayOptions,
+  HeaderList,
+  Resume,
+  SelectCall,
+  StartResponse,
+  SuspendCall,
+  Suspension,
+  WaitCall,
+  Write,
+} from './types.js'
