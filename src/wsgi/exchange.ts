@@ -262,7 +262,8 @@ export class Exchange {
     checkChunk(chunk)
     if (chunk.length > 0) {
       if (waiter.announced) throw swallowed()
-      this.#responder.take(chunk, true)
+      // No code of the application's runs between two chunks of an array.
+      this.#responder.take(chunk, !Array.isArray(this.#body))
       return true
     }
     this.#leave()

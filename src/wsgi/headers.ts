@@ -36,9 +36,15 @@ export interface Head {
   ascii: boolean
 }
 
+interface Status {
+  code: number
+  reason: string
+  ascii: boolean
+}
+
 // The few status lines and names that programs use, checked once. Bounded, since some programs make them up.
 const REMEMBERED = 500
-const statuses = new Set<string>()
+const statuses = new Map<string, Status>()
 const ORDINARY = 0
 const CONTENT_LENGTH = 1
 const names = new Map<string, number>()
@@ -68,14 +74,16 @@ export function checkHead(status: unknown, headers: HeaderList): Head {
   return head
 }
 
-function checkStatus(status: string): void {
+function checkStatus(status: string): Status {
   if (!STATUS.test(status)) {
     throw new WsgiError(
       `startResponse's status must be three digits from 200 on, a space and a reason, without control characters, ` +
         `as in '200 OK', not ${quote(status)}`,
     )
   }
-  if (statuses.size < REMEMBERED) statuses.add(status)
+  const checked = { code: Number(status.slice(0, 3)), reason: status.slice(4), ascii: ASCII.test(status) }
+  if (statuses.size < REMEMBERED) statuses.set(status, checked)
+  return checked
 }
 
 function add(head: Head, header: unknown): void {

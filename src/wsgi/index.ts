@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { withFdevent } from './bridge.js'
 export { BodyTooLarge, ClientGone, WsgiError } from './faults.js'
 export { gateway } from './gateway.js'
 export { AsyncInput, InputStream } from './input.js'

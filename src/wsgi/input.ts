@@ -8,12 +8,10 @@ import type { RequestBody } from './body.js'
 import { ClientGone, WsgiError } from './faults.js'
 import type { Environ } from './types.js'
 
-// Beside the objects, so that they show nothing an application could take for an interface.
-const bodies = new WeakMap<object, RequestBody>()
-
 /** The body behind an input object of this gateway, or undefined. */
 export function bodyOf(target: unknown): RequestBody | undefined {
-  return typeof target === 'object' && target !== null ? bodies.get(target) : undefined
+  if (typeof target !== 'object' || target === null) return undefined
+  return InputStream.bodyOf(target) ?? AsyncInput.bodyOf(target)
 }
 
 /**
@@ -27,7 +25,11 @@ export class InputStream implements Iterable<Buffer>, AsyncIterable<Buffer> {
 
   constructor(body: RequestBody) {
     this.#body = body
-    bodies.set(this, body)
+  }
+
+  /** @internal */
+  static bodyOf(target: object): RequestBody | undefined {
+    return #body in target ? target.#body : undefined
   }
 
   /** The next `size` bytes, fewer only at the end; without `size`, or with -1, all that are left. */
@@ -90,7 +92,11 @@ export class AsyncInput {
     this.#body = body
     this.#original = original
     this.#environ = environ
-    bodies.set(this, body)
+  }
+
+  /** @internal */
+  static bodyOf(target: object): RequestBody | undefined {
+    return #body in target ? target.#body : undefined
   }
 
   /**

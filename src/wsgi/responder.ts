@@ -52,6 +52,7 @@ export class Responder {
 
   start(status: string, headers: HeaderList, excInfo?: unknown): Write {
     const replacing = excInfo !== undefined && excInfo !== null
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- what the application has caught
     if (replacing && this.#committed) throw excInfo
     if (this.#head !== undefined && !replacing) {
       throw new WsgiError(
