@@ -82,6 +82,7 @@ export class Receiver {
     const req = this.#req
     req.off('data', this.#collected).off('data', this.#streamed).off('end', this.#end).off('close', this.#gone)
     this.#done = undefined
+    this.#spool?.close()
     this.body.discard()
     if (!req.destroyed && !req.readableEnded) req.resume()
   }
