@@ -240,6 +240,7 @@ describe('a client that leaves', () => {
   })
 })
 
+/* eslint-disable require-yield, no-control-regex -- what throws never yields */
 describe('exceptions', () => {
   const early: [string, Application][] = [
     [
