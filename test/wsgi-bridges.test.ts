@@ -165,7 +165,7 @@ describe('nested waits', () => {
     const [a, b] = socketpair()
     const inner = async (): Promise<string> => {
       await readable(a, 5)
-      return new TextDecoder().decode(c.read(a) as Uint8Array)
+      return new TextDecoder().decode(c.read(a))
     }
     const served = await serve(async function* (environ, startResponse) {
       const text = await inner()

@@ -11,7 +11,7 @@ import { createEnviron } from './environ.js'
 import { BodyTooLarge, kindOf, report, WsgiError } from './faults.js'
 import { AsyncInput, InputStream } from './input.js'
 import { alreadyRead, announcesTooMuch, hasBody, Receiver } from './receive.js'
-import { checkChunk, Responder } from './responder.js'
+import { checkChunk, type Overseer, Responder } from './responder.js'
 import type { Settings } from './settings.js'
 import { type Outcome, Waiter } from './suspension.js'
 import { Timeout } from './timeout.js'
@@ -33,7 +33,7 @@ type AnyIterator = Partial<Pick<Iterator<Chunk>, 'return' | 'throw'>> & {
   next(value?: unknown): IteratorResult<Chunk> | Promise<IteratorResult<Chunk>>
 }
 
-export class Exchange {
+export class Exchange implements Overseer {
   readonly #application: Application
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
@@ -60,7 +60,7 @@ export class Exchange {
     this.#req = req
     this.#res = res
     this.#settings = settings
-    this.#responder = new Responder(res, req.method)
+    this.#responder = new Responder(res, req.method, this)
     this.#waiter = new Waiter((outcome) => this.#resumed(outcome))
   }
 
@@ -127,10 +127,9 @@ export class Exchange {
     environ['x-wsgiorg.async.input'] = asyncInput
     this.#state = STEPPING
     try {
-      const result: unknown = this.#application(environ, (status, headers, excInfo) => {
-        if (this.#state === OVER) throw new WsgiError('startResponse was called after the request was over')
-        return this.#responder.start(status, headers, excInfo)
-      })
+      const result: unknown = this.#application(environ, (status, headers, excInfo) =>
+        this.#responder.start(status, headers, excInfo),
+      )
       if (!isThenable(result)) {
         this.#iterate(result)
         return
@@ -360,6 +359,11 @@ export class Exchange {
     this.#finish()
   }
 
+  /** @internal */
+  wroteLate(): void {
+    if (!this.#gone) this.#report(new WsgiError('write() was called after the request was over'), 'the application')
+  }
+
   #report(error: unknown, during: string): void {
     const { method = '', url = '' } = this.#req
     report(this.#settings.errors, method, url, during, error)
@@ -370,6 +374,7 @@ export class Exchange {
     if (this.#state === OVER) return
     this.#state = OVER
     this.#waiter.finish()
+    this.#responder.over = true
     this.#receiver?.stop()
     const body = this.#body as { next?: unknown; return?: unknown; close?: unknown } | undefined
     if (body === undefined) return

@@ -22,12 +22,21 @@ export function checkChunk(chunk: unknown): asserts chunk is Chunk {
   throw new WsgiError(`a chunk of the body must be a string or a Uint8Array, not ${kindOf(chunk)}${fix}`)
 }
 
+/** Who is told of a mistake that there is nobody to throw at. */
+export interface Overseer {
+  /** `write()` was called when the response had ended. */
+  wroteLate(): void
+}
+
 /** One response: the rules of startResponse, write() and Content-Length. */
 export class Responder {
   /** What was written last filled the connection: wait for 'drain'. */
   full = false
+  /** Nothing may be said any more. */
+  over = false
   readonly #res: ServerResponse
   readonly #headOnly: boolean
+  readonly #overseer: Overseer
   #head: Head | undefined
   #write: Write | undefined
   /** A chunk was given: the headers count as sent. */
@@ -41,8 +50,9 @@ export class Responder {
   #held: Chunk | undefined
   #sent = 0
 
-  constructor(res: ServerResponse, method: string | undefined) {
+  constructor(res: ServerResponse, method: string | undefined, overseer: Overseer) {
     this.#res = res
+    this.#overseer = overseer
     this.#headOnly = method === 'HEAD'
   }
 
@@ -51,6 +61,7 @@ export class Responder {
   }
 
   start(status: string, headers: HeaderList, excInfo?: unknown): Write {
+    if (this.over) throw new WsgiError('startResponse was called after the request was over')
     const replacing = excInfo !== undefined && excInfo !== null
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- what the application has caught
     if (replacing && this.#committed) throw excInfo
@@ -135,6 +146,8 @@ export class Responder {
   }
 
   #push(data: Chunk): void {
+    // Often from a callback of the program's, where an exception would end the process.
+    if (this.over) return this.#overseer.wroteLate()
     checkChunk(data)
     if (data.length === 0) return
     this.#count(data)
