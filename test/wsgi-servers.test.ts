@@ -163,7 +163,7 @@ describe('http2', () => {
     body?: string,
   ): Promise<Streamed> {
     const stream = session.request(headers)
-    const answer: Streamed = { headers: {} as Streamed['headers'], body: '', code: 0 }
+    const answer: Streamed = { headers: {}, body: '', code: 0 }
     stream.on('response', (received) => (answer.headers = received))
     stream.on('data', (piece: Buffer) => (answer.body += piece.toString()))
     stream.on('error', () => {})
@@ -171,7 +171,7 @@ describe('http2', () => {
     return new Promise((resolve) => stream.on('close', () => resolve({ ...answer, code: stream.rstCode })))
   }
   const listener = (application: Application, log: string[] = []) =>
-    gateway(application, { errors: { write: (text) => log.push(text) } }) as never
+    gateway(application, { errors: { write: (text) => log.push(text) } })
 
   test('requests, bodies, several lines of one header', async () => {
     const session = await connect(http2.createServer(listener(waiting(readyPipe()))))
@@ -212,7 +212,7 @@ describe('http2', () => {
   })
 
   test('a body announced too long: 413', async () => {
-    const server = http2.createServer(gateway(() => [], { maxBody: 10 }) as never)
+    const server = http2.createServer(gateway(() => [], { maxBody: 10 }))
     const session = await connect(server)
     const { headers } = await request(
       session,

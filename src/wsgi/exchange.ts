@@ -10,6 +10,7 @@ import { answerAndLeave, isGone, onClosed } from './connection.js'
 import { createEnviron } from './environ.js'
 import { BodyTooLarge, kindOf, report, WsgiError } from './faults.js'
 import { AsyncInput, InputStream } from './input.js'
+import { type AnyIterator, checkBody, closeBody, isSync, isThenable, iteratorOf, swallowed } from './iteration.js'
 import { alreadyRead, announcesTooMuch, hasBody, Receiver } from './receive.js'
 import { checkChunk, type Overseer, Responder } from './responder.js'
 import type { Settings } from './settings.js'
@@ -28,10 +29,6 @@ const SUSPENDED = 3
 const DRAINING = 4
 const PAUSING = 5
 const OVER = 6
-
-type AnyIterator = Partial<Pick<Iterator<Chunk>, 'return' | 'throw'>> & {
-  next(value?: unknown): IteratorResult<Chunk> | Promise<IteratorResult<Chunk>>
-}
 
 export class Exchange implements Overseer {
   readonly #application: Application
@@ -150,15 +147,8 @@ export class Exchange implements Overseer {
     try {
       this.#body = checkBody(body)
       if (this.#state === OVER || this.#gone) return this.#finish()
-      const { [Symbol.iterator]: sync, [Symbol.asyncIterator]: async } = body as Partial<
-        Iterable<Chunk> & AsyncIterable<Chunk>
-      >
-      this.#asynchronous = typeof sync !== 'function'
-      const iterator = typeof sync === 'function' ? sync.call(body) : (async as () => AsyncIterator<Chunk>).call(body)
-      this.#iterator = iterator as AnyIterator
-      if (typeof (iterator as Partial<AnyIterator> | null)?.next !== 'function') {
-        throw new WsgiError("the iterator of the application's body has no method next()")
-      }
+      this.#asynchronous = !isSync(this.#body)
+      this.#iterator = iteratorOf(this.#body)
     } catch (error) {
       return this.#fail(error, 'the application')
     }
@@ -376,28 +366,8 @@ export class Exchange implements Overseer {
     this.#waiter.finish()
     this.#responder.over = true
     this.#receiver?.stop()
-    const body = this.#body as { next?: unknown; return?: unknown; close?: unknown } | undefined
-    if (body === undefined) return
-    // A generator that was never asked for anything is closed too.
-    const iterator = (this.#iterator ?? (typeof body.next === 'function' ? body : undefined)) as AnyIterator | undefined
-    if (typeof iterator?.return === 'function') this.#quietly('closing the iterator', () => iterator.return?.())
-    if (typeof body.close === 'function') this.#quietly('close()', () => (body.close as () => unknown).call(body))
-  }
-
-  #quietly(during: string, act: () => unknown): void {
-    const check = (result: unknown): void => {
-      if (during !== 'close()' && (result as { done?: unknown } | undefined)?.done === false) {
-        this.#report(new WsgiError('the application yielded while it was being closed, which nobody waits for'), during)
-      }
-    }
-    const fail = (error: unknown): void => this.#report(error, during)
-    try {
-      const result = act()
-      if (isThenable(result)) result.then(check, fail)
-      else check(result)
-    } catch (error) {
-      fail(error)
-    }
+    if (this.#body === undefined) return
+    closeBody(this.#body, this.#iterator, (error, during) => this.#report(error, during))
   }
 }
 
@@ -409,31 +379,4 @@ function emptyBody(): RequestBody {
   const body = new RequestBody()
   body.ended = true
   return body
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
-}
-
-function checkBody(body: unknown): object {
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    const what = typeof body === 'string' ? 'string' : 'buffer'
-    throw new WsgiError(`the application returned a ${what}; put it in an array: [${what}]`)
-  }
-  const { [Symbol.iterator]: sync, [Symbol.asyncIterator]: async } = (body ?? {}) as Record<symbol, unknown>
-  if (typeof body !== 'object' || body === null || (typeof sync !== 'function' && typeof async !== 'function')) {
-    throw new WsgiError(
-      `the application returned ${kindOf(body)} and must return an array, a generator or another iterable of chunks` +
-        (typeof body === 'function' ? '; call it' : ''),
-    )
-  }
-  return body
-}
-
-function swallowed(): WsgiError {
-  return new WsgiError(
-    'after a call of readable, writable, select or suspend something other than the empty string was yielded. Either the ' +
-      'application did not yield what the call returned, or middleware between it and the server joined or dropped the empty ' +
-      'string: it must pass every empty string on, and the value of the yield back',
-  )
 }

@@ -1,8 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { invalidType } from '../errors.js'
 import { Exchange } from './exchange.js'
 import { toSettings } from './settings.js'
 import type { Application, GatewayOptions } from './types.js'
+
+/** For the event `'request'` of `node:http`, `node:https` and `node:http2`. */
+export type Listener = (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void
 
 /**
  * A request listener that serves an application: for `http.createServer`, `https.createServer`, `http2.createServer`,
@@ -13,11 +17,9 @@ import type { Application, GatewayOptions } from './types.js'
  *
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` for its arguments.
  */
-export function gateway(
-  application: Application,
-  options?: GatewayOptions,
-): (req: IncomingMessage, res: ServerResponse) => void {
+export function gateway(application: Application, options?: GatewayOptions): Listener {
   if (typeof application !== 'function') throw invalidType('application', 'a function', application)
   const settings = toSettings(options)
-  return (req, res) => new Exchange(application, req, res, settings).begin()
+  // The compatible half of node:http2 is what its name says.
+  return (req, res) => new Exchange(application, req as IncomingMessage, res as ServerResponse, settings).begin()
 }

@@ -5,7 +5,7 @@
  */
 export { withFdevent } from './bridge.js'
 export { BodyTooLarge, ClientGone, WsgiError } from './faults.js'
-export { gateway } from './gateway.js'
+export { gateway, type Listener } from './gateway.js'
 export { AsyncInput, InputStream } from './input.js'
 export { Timeout } from './timeout.js'
 export { outcome } from './outcome.js'
