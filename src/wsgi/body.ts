@@ -44,6 +44,7 @@ export class RequestBody {
   }
 
   push(data: Buffer): void {
+    if (data.length === 0) return
     this.#pieces.push(data)
     this.#queued += data.length
     this.#tell()

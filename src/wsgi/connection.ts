@@ -22,8 +22,6 @@ const waiting = new WeakMap<Socket, Set<() => void>>()
 /** Has `act` called when the response's connection has closed, for whatever reason, also after its end. Perhaps twice. */
 export function onClosed(req: IncomingMessage, res: ServerResponse, act: () => void): void {
   res.on('close', act)
-  // What is written to a connection that has just gone is no error of the program's.
-  res.on('error', ignore)
   if (streamOf(res) !== undefined || res.socket !== null) return
   const { socket } = req
   const acts = waiting.get(socket) ?? new Set()

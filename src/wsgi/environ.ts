@@ -4,6 +4,8 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:net'
+import { hostname } from 'node:os'
 import type { AsyncInput, InputStream } from './input.js'
 import { fileWrapper } from './file-wrapper.js'
 import type { Settings } from './settings.js'
@@ -20,18 +22,19 @@ export interface Parts {
   timeout: Timeout
   /** Length of a body whose length the client did not give, or -1. */
   length: number
-  /** Makes what is only made if asked for. */
-  signal: () => AbortSignal
+  /** What is only made if asked for. */
+  lazy: { readonly signal: AbortSignal }
 }
 
+const PROTOCOLS: Readonly<Record<string, string>> = { '1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1', '2.0': 'HTTP/2.0' }
 const VERSION = Object.freeze([1, 0] as const)
 
 const SIGNAL = Symbol('fdevent.signal')
 
 // One for all requests, so that they share a hidden class.
-const signalProperty: PropertyDescriptor & ThisType<{ [SIGNAL]: () => AbortSignal }> = {
+const signalProperty: PropertyDescriptor & ThisType<{ [SIGNAL]: Parts['lazy'] }> = {
   get() {
-    return this[SIGNAL]()
+    return this[SIGNAL].signal
   },
   set(value: unknown) {
     Object.defineProperty(this, 'fdevent.signal', { value, writable: true, enumerable: true, configurable: true })
@@ -46,15 +49,16 @@ export function createEnviron(req: IncomingMessage, res: ServerResponse, setting
   const { readable, writable } = parts
   const mark = url.indexOf('?')
   const secure = (socket as { encrypted?: boolean }).encrypted === true
+  const server = whereabouts((socket as { server?: Server }).server, secure)
   const environ = {
     REQUEST_METHOD: req.method,
     SCRIPT_NAME: baseUrl === '' ? '' : decoded(baseUrl),
     PATH_INFO: decoded(pathOf(mark < 0 ? url : url.slice(0, mark))),
     QUERY_STRING: mark < 0 ? '' : url.slice(mark + 1),
     REQUEST_URI: originalUrl,
-    SERVER_NAME: socket.localAddress ?? 'localhost',
-    SERVER_PORT: String(socket.localPort ?? (secure ? 443 : 80)),
-    SERVER_PROTOCOL: `HTTP/${req.httpVersion}`,
+    SERVER_NAME: server.name,
+    SERVER_PORT: server.port,
+    SERVER_PROTOCOL: PROTOCOLS[req.httpVersion] ?? `HTTP/${req.httpVersion}`,
     REMOTE_ADDR: socket.remoteAddress ?? '',
     REMOTE_PORT: String(socket.remotePort ?? ''),
     'wsgi.version': VERSION,
@@ -83,7 +87,7 @@ export function createEnviron(req: IncomingMessage, res: ServerResponse, setting
     'fdevent.select': parts.select,
     'fdevent.request': req,
     'fdevent.response': res,
-    [SIGNAL]: parts.signal,
+    [SIGNAL]: parts.lazy,
   } as unknown as Environ
   Object.defineProperty(environ, 'fdevent.signal', signalProperty)
   for (const name in headers) addHeader(environ, name, headers[name])
@@ -93,6 +97,32 @@ export function createEnviron(req: IncomingMessage, res: ServerResponse, setting
     delete environ['HTTP_TRANSFER_ENCODING']
   }
   return environ
+}
+
+interface Whereabouts {
+  name: string
+  port: string
+}
+
+// Asked for once: each connection's own address would cost it a system call, and memory.
+const servers = new WeakMap<Server, Whereabouts>()
+
+/** What a server is bound to. */
+function whereabouts(server: Server | undefined, secure: boolean): Whereabouts {
+  const known = server && servers.get(server)
+  if (known !== undefined) return known
+  const address = server?.address()
+  const bound = typeof address === 'object' && address !== null
+  const found = {
+    name: !bound ? 'localhost' : /^(0\.0\.0\.0|::)$/.test(address.address) ? hostname() : address.address,
+    port: String(bound ? address.port : secure ? 443 : 80),
+  }
+  // Closed, it has none any more, and may yet be bound elsewhere.
+  if (server?.listening === true) {
+    servers.set(server, found)
+    server.once('close', () => servers.delete(server))
+  }
+  return found
 }
 
 /** A request's target may be a whole URL. */

@@ -14,7 +14,7 @@ import { type AnyIterator, checkBody, closeBody, isSync, isThenable, iteratorOf,
 import { alreadyRead, announcesTooMuch, hasBody, Receiver } from './receive.js'
 import { checkChunk, type Overseer, Responder } from './responder.js'
 import type { Settings } from './settings.js'
-import { type Outcome, Waiter } from './suspension.js'
+import { type Outcome, type Owner, Waiter } from './suspension.js'
 import { Timeout } from './timeout.js'
 import type { Application, Chunk, Environ } from './types.js'
 
@@ -30,7 +30,11 @@ const DRAINING = 4
 const PAUSING = 5
 const OVER = 6
 
-export class Exchange implements Overseer {
+// Of all requests that have none.
+const NO_BODY = new RequestBody()
+NO_BODY.end()
+
+export class Exchange implements Overseer, Owner {
   readonly #application: Application
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
@@ -58,19 +62,20 @@ export class Exchange implements Overseer {
     this.#res = res
     this.#settings = settings
     this.#responder = new Responder(res, req.method, this)
-    this.#waiter = new Waiter((outcome) => this.#resumed(outcome))
+    this.#waiter = new Waiter(this)
   }
 
   begin(): void {
     const req = this.#req
     try {
-      if (!hasBody(req)) return this.#start(emptyBody(), -1)
+      if (!hasBody(req)) return this.#start(NO_BODY, -1)
       const given = alreadyRead(req)
       const { maxBody, streaming } = this.#settings
       if (given !== undefined) {
         if (given.length > maxBody) throw new BodyTooLarge(maxBody)
-        const body = emptyBody()
-        if (given.length > 0) body.push(given)
+        const body = new RequestBody()
+        body.push(given)
+        body.end()
         return this.#start(body, given.length)
       }
       if (announcesTooMuch(req, maxBody)) return this.#tooLarge()
@@ -117,9 +122,9 @@ export class Exchange implements Overseer {
       suspend: (timeoutMs) => waiter.suspend(timeoutMs),
       timeout,
       length,
-      signal: () => this.#signal(),
+      lazy: this,
     }))
-    const asyncInput = new AsyncInput(body, input, environ)
+    const asyncInput = new AsyncInput(body, environ)
     environ['awsgi.input'] = asyncInput
     environ['x-wsgiorg.async.input'] = asyncInput
     this.#state = STEPPING
@@ -273,7 +278,8 @@ export class Exchange implements Overseer {
     }
   }
 
-  #resumed(outcome: Outcome): void {
+  /** @internal */
+  resumed(outcome: Outcome): void {
     if (this.#state !== SUSPENDED) return
     const failed = outcome instanceof Error
     if (!failed) this.#note()
@@ -317,7 +323,8 @@ export class Exchange implements Overseer {
     if (this.#state !== STEPPING && this.#state !== PROMISED) this.#enter(() => this.#finish())
   }
 
-  #signal(): AbortSignal {
+  /** @internal */
+  get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
       if (this.#state !== OVER) this.#leave()
@@ -373,10 +380,4 @@ export class Exchange implements Overseer {
 
 function goOn(exchange: Exchange): void {
   exchange.goOn()
-}
-
-function emptyBody(): RequestBody {
-  const body = new RequestBody()
-  body.ended = true
-  return body
 }

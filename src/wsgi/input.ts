@@ -85,12 +85,10 @@ export class InputStream implements Iterable<Buffer>, AsyncIterable<Buffer> {
  */
 export class AsyncInput {
   readonly #body: RequestBody
-  readonly #original: InputStream
   readonly #environ: Environ
 
-  constructor(body: RequestBody, original: InputStream, environ: Environ) {
+  constructor(body: RequestBody, environ: Environ) {
     this.#body = body
-    this.#original = original
     this.#environ = environ
   }
 
@@ -106,7 +104,7 @@ export class AsyncInput {
    * @throws WsgiError: nothing has arrived yet, or middleware has replaced `wsgi.input`.
    */
   read(size?: number | null): Buffer {
-    if (this.#environ['wsgi.input'] !== this.#original) {
+    if (bodyOf(this.#environ['wsgi.input']) !== this.#body) {
       throw new WsgiError(
         "middleware has replaced environ['wsgi.input'], and this input would go past it: read from wsgi.input",
       )

@@ -39,6 +39,13 @@ interface Several {
   status: boolean
 }
 
+/** Who waits. */
+export interface Owner {
+  /** Called once for each `begin()`, never within it, unless `cancel()` comes first. */
+  resumed(outcome: Outcome): void
+}
+
+// Few objects and closures: thousands of requests may be suspended at once.
 export class Waiter {
   /** A mistake that the application was told of; it ends the request whether or not the application listened. */
   fault: WsgiError | undefined
@@ -46,7 +53,7 @@ export class Waiter {
   expired = false
   /** The last wait was `suspend`. */
   wasSuspend = false
-  readonly #tell: (outcome: Outcome) => void
+  readonly #owner: Owner
   #announced = false
   #waiting = false
   #over = false
@@ -54,13 +61,14 @@ export class Waiter {
   // One descriptor, the ordinary case, without an object for it.
   #fd = -1
   #interest = 0
-  #seconds: Seconds = 0
+  // undefined: without end, the ordinary case too, for which a number would be an object of its own.
+  #seconds: Seconds | undefined
   #several: Several | undefined
+  #arrived: (() => void) | undefined
   #settle: ((value: boolean | Anything | Error) => void) | undefined
 
-  /** `tell` is called once for each `begin()`, never within it, unless `cancel()` comes first. */
-  constructor(tell: (outcome: Outcome) => void) {
-    this.#tell = tell
+  constructor(owner: Owner) {
+    this.#owner = owner
   }
 
   /** There was a call whose empty string is yet to be yielded. */
@@ -130,7 +138,7 @@ export class Waiter {
     if (several !== undefined) {
       this.#beginSeveral(several, several.sources.some(isReady) ? 0 : several.seconds)
     } else {
-      const slot = reactor.native.start(this.#fd, this.#interest, this.#seconds, true)
+      const slot = reactor.native.start(this.#fd, this.#interest, this.#seconds ?? Number.POSITIVE_INFINITY, true)
       this.#slot = reactor.toldOnce(slot, this.#fd, this.#settle)
     }
     this.#waiting = true
@@ -156,7 +164,7 @@ export class Waiter {
     this.#several = undefined
     this.#fd = fd
     this.#interest = interest
-    this.#seconds = seconds
+    this.#seconds = seconds === Number.POSITIVE_INFINITY ? undefined : seconds
     return '' as Suspension<boolean>
   }
 
@@ -177,11 +185,13 @@ export class Waiter {
     const slot = reactor.native.startSelect(lists?.pairs ?? NO_PAIRS, seconds, true)
     const ending = lists === undefined ? undefined : { value: (_outcome: number, own: number) => lists.selection(own) }
     this.#slot = reactor.toldOnce(slot, lists?.first ?? -1, this.#settle as (outcome: Outcome) => void, ending)
-    for (const source of sources) bodyOfSource(source)?.awaitArrival(this.#hurry)
+    for (const source of sources) {
+      if (!source.ready) bodyOfSource(source)?.awaitArrival((this.#arrived ??= () => this.#hurry()))
+    }
   }
 
   /** Something other than a descriptor is ready: the descriptors are looked at once more, so that the lists are complete. */
-  readonly #hurry = (): void => {
+  #hurry(): void {
     const several = this.#several
     if (several === undefined || !this.#waiting) return
     this.#stop()
@@ -202,13 +212,13 @@ export class Waiter {
     if (several === undefined) {
       this.expired = outcome === false
       this.wasSuspend = false
-      this.#tell(outcome)
+      this.#owner.resumed(outcome)
       return
     }
     const value = several.value(typeof outcome === 'object' ? outcome : undefined)
     this.expired = typeof value === 'object' ? isEmpty(value) : !value
     this.wasSuspend = several.status
-    this.#tell(value)
+    this.#owner.resumed(value)
   }
 
   // An error may come in the middle of whoever closes the descriptor; the application goes on behind that.
@@ -219,7 +229,7 @@ export class Waiter {
       if (!this.#waiting) return
       this.#waiting = false
       this.#several = undefined
-      this.#tell(error)
+      this.#owner.resumed(error)
     })
   }
 
@@ -227,7 +237,8 @@ export class Waiter {
     this.#waiting = false
     if (this.#slot !== NO_SLOT) reactor.drop(this.#slot)
     this.#slot = NO_SLOT
-    for (const source of this.#several?.sources ?? []) bodyOfSource(source)?.forgetArrival(this.#hurry)
+    if (this.#arrived === undefined) return
+    for (const source of this.#several?.sources ?? []) bodyOfSource(source)?.forgetArrival(this.#arrived)
   }
 }
 
