@@ -40,7 +40,8 @@ export class Exchange implements Overseer, Owner {
   readonly #res: ServerResponse
   readonly #settings: Settings
   readonly #responder: Responder
-  readonly #waiter: Waiter
+  // Made when the application first waits.
+  #waiter: Waiter | undefined
   #state = RECEIVING
   #gone = false
   #environ: Environ | undefined
@@ -62,7 +63,6 @@ export class Exchange implements Overseer, Owner {
     this.#res = res
     this.#settings = settings
     this.#responder = new Responder(res, req.method, this)
-    this.#waiter = new Waiter(this)
   }
 
   begin(): void {
@@ -110,16 +110,15 @@ export class Exchange implements Overseer, Owner {
   }
 
   #start(body: RequestBody, length: number): void {
-    const waiter = this.#waiter
     const input = new InputStream(body)
     const timeout = new Timeout()
     const environ = (this.#environ = createEnviron(this.#req, this.#res, this.#settings, {
       input,
-      readable: (fd, seconds) => waiter.readable(fd, seconds),
-      writable: (fd, seconds) => waiter.writable(fd, seconds),
+      readable: (fd, seconds) => this.#calls.readable(fd, seconds),
+      writable: (fd, seconds) => this.#calls.writable(fd, seconds),
       select: ((read, write, except, seconds) =>
-        waiter.select(read as never, write, except, seconds)) as Environ['fdevent.select'],
-      suspend: (timeoutMs) => waiter.suspend(timeoutMs),
+        this.#calls.select(read as never, write, except, seconds)) as Environ['fdevent.select'],
+      suspend: (timeoutMs) => this.#calls.suspend(timeoutMs),
       timeout,
       length,
       lazy: this,
@@ -145,6 +144,14 @@ export class Exchange implements Overseer, Owner {
     } catch (error) {
       this.#fail(error, 'the application')
     }
+  }
+
+  get #calls(): Waiter {
+    if (this.#waiter === undefined) {
+      this.#waiter = new Waiter(this)
+      if (this.#state === OVER) this.#waiter.finish()
+    }
+    return this.#waiter
   }
 
   /** The application has returned its body. */
@@ -244,7 +251,7 @@ export class Exchange implements Overseer, Owner {
       return false
     }
     const waiter = this.#waiter
-    if (waiter.fault !== undefined) throw waiter.fault
+    if (waiter?.fault !== undefined) throw waiter.fault
     if (typeof result !== 'object' || result === null) {
       throw new WsgiError(`the body's iterator returned ${kindOf(result)} instead of { done, value }`)
     }
@@ -255,21 +262,21 @@ export class Exchange implements Overseer, Owner {
     const chunk: unknown = result.value
     checkChunk(chunk)
     if (chunk.length > 0) {
-      if (waiter.announced) throw swallowed()
+      if (waiter?.announced) throw swallowed()
       // No code of the application's runs between two chunks of an array.
       this.#responder.take(chunk, !Array.isArray(this.#body))
       return true
     }
     this.#leave()
-    if (waiter.announced) this.#suspend()
+    if (waiter?.announced) this.#suspend(waiter)
     else this.#pause()
     return false
   }
 
-  #suspend(): void {
+  #suspend(waiter: Waiter): void {
     this.#state = SUSPENDED
     try {
-      this.#waiter.begin()
+      waiter.begin()
     } catch (error) {
       // The application learns it where it waits.
       this.#value = error
@@ -290,7 +297,7 @@ export class Exchange implements Overseer, Owner {
   /** The timeout variables of every generation. */
   #note(): void {
     const environ = this.#environ as Environ
-    const { expired, wasSuspend } = this.#waiter
+    const { expired, wasSuspend } = this.#calls
     if (wasSuspend) {
       environ['x-wsgiorg.suspend_status'] = expired
       return
@@ -370,7 +377,7 @@ export class Exchange implements Overseer, Owner {
   #finish(): void {
     if (this.#state === OVER) return
     this.#state = OVER
-    this.#waiter.finish()
+    this.#waiter?.finish()
     this.#responder.over = true
     this.#receiver?.stop()
     if (this.#body === undefined) return
