@@ -41,7 +41,7 @@ export default tseslint.config(
         // The globals of Node that these programs use.
         [
           'AbortController AbortSignal Buffer clearInterval clearTimeout console gc performance process queueMicrotask',
-          'setImmediate setInterval setTimeout structuredClone TextDecoder TextEncoder URL WeakRef FinalizationRegistry',
+          'fetch setImmediate setInterval setTimeout structuredClone TextDecoder TextEncoder URL WeakRef FinalizationRegistry',
         ]
           .flatMap((names) => names.split(' '))
           .map((name) => [name, 'readonly']),

@@ -3,7 +3,12 @@ import { defineConfig } from 'rolldown'
 // What loading costs is mostly the number of modules: each entry is one file, beside one that they share, so that waits and
 // `closing` know of each other whichever entry they came from.
 export default defineConfig({
-  input: { index: 'src/index.ts', 'io/index': 'src/io/index.ts', process: 'src/process.ts' },
+  input: {
+    index: 'src/index.ts',
+    'io/index': 'src/io/index.ts',
+    process: 'src/process.ts',
+    'wsgi/index': 'src/wsgi/index.ts',
+  },
   platform: 'node',
   external: /^node:/,
   output: {
@@ -11,7 +16,7 @@ export default defineConfig({
     format: 'esm',
     chunkFileNames: '[name].js',
     codeSplitting: {
-      groups: [{ name: 'core', test: /src\/(?!index|process|io\/(index|async-fd|duplex|web|terminal))/ }],
+      groups: [{ name: 'core', test: /src\/(?!index|process|wsgi\/|io\/(index|async-fd|duplex|web|terminal))/ }],
     },
   },
 })

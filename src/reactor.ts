@@ -143,6 +143,22 @@ export function pending<T>(
   return promise
 }
 
+/**
+ * A wait whose end is told by a call instead of a promise: the value, or the error, which may come in the middle of whoever closes
+ * the descriptor. `slot` is what began it, on descriptor `fd`; {@link drop} ends it without a word. `tell` must not throw.
+ */
+export function toldOnce<T>(slot: number, fd: number, tell: (outcome: T | Error) => void, ending?: Ending): number {
+  if (slot < 0) throw failure(slot, fd)
+  keep(slot, tell, tell as Reject, ending)
+  return slot
+}
+
+/** Ends a wait of {@link toldOnce} that has not been told. */
+export function drop(slot: number): void {
+  forget(slot)
+  native.cancel(slot)
+}
+
 /** How a transfer's outcome becomes a value, and what is added to its error. */
 export type Transfer = Required<Pick<Ending, 'value' | 'explain'>>
 

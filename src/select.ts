@@ -34,33 +34,51 @@ export function select<Read extends FdLike, Write extends FdLike, Except extends
   try {
     const seconds = toSeconds(timeout)
     const { signal, ref } = toOptions(options)
-    const interests = new Map<number, number>()
-    const lists = {
-      readable: collect('read', read, READABLE, interests),
-      writable: collect('write', write, WRITABLE, interests),
-      exceptional: collect('except', except, PRIORITY, interests),
-    }
-    const pairs = Int32Array.from([...interests].flat())
-    const value = (_outcome: number, slot: number): Selection<Read, Write, Except> => {
-      reactor.native.selection(slot, pairs)
-      const ready = new Map<number, number>()
-      for (let i = 0; i < pairs.length; i += 2) ready.set(pairs[i] as number, pairs[i + 1] as number)
-      const pick = <T>(list: Named<T>[], bit: number): T[] =>
-        list.filter(({ fd }) => (ready.get(fd) ?? 0) & bit).map(({ target }) => target)
-      return {
-        readable: pick(lists.readable, READABLE),
-        writable: pick(lists.writable, WRITABLE),
-        exceptional: pick(lists.exceptional, PRIORITY),
-      }
-    }
+    const lists = new Lists(read, write, except)
     return reactor.pending(
-      () => reactor.native.startSelect(pairs, seconds, ref ?? true),
-      () => pairs[0] ?? -1,
+      () => reactor.native.startSelect(lists.pairs, seconds, ref ?? true),
+      () => lists.first,
       signal,
-      { value },
+      { value: (_outcome, slot) => lists.selection(slot) },
     )
   } catch (error) {
     return Promise.reject(error)
+  }
+}
+
+/** Three lists as the addon takes them, and its answer as lists. */
+export class Lists<Read extends FdLike, Write extends FdLike, Except extends FdLike> {
+  /** Descriptor, interest; each descriptor once. */
+  readonly pairs: Int32Array
+  readonly #readable: Named<Read>[]
+  readonly #writable: Named<Write>[]
+  readonly #exceptional: Named<Except>[]
+
+  constructor(read: Iterable<Read>, write: Iterable<Write>, except: Iterable<Except>) {
+    const interests = new Map<number, number>()
+    this.#readable = collect('read', read, READABLE, interests)
+    this.#writable = collect('write', write, WRITABLE, interests)
+    this.#exceptional = collect('except', except, PRIORITY, interests)
+    this.pairs = Int32Array.from([...interests].flat())
+  }
+
+  /** The first descriptor or, after the addon has refused one, that one. */
+  get first(): number {
+    return this.pairs[0] ?? -1
+  }
+
+  /** During the dispatch of the select's record: what is ready. */
+  selection(slot: number): Selection<Read, Write, Except> {
+    reactor.native.selection(slot, this.pairs)
+    const ready = new Map<number, number>()
+    for (let i = 0; i < this.pairs.length; i += 2) ready.set(this.pairs[i] as number, this.pairs[i + 1] as number)
+    const pick = <T>(list: Named<T>[], bit: number): T[] =>
+      list.filter(({ fd }) => (ready.get(fd) ?? 0) & bit).map(({ target }) => target)
+    return {
+      readable: pick(this.#readable, READABLE),
+      writable: pick(this.#writable, WRITABLE),
+      exceptional: pick(this.#exceptional, PRIORITY),
+    }
   }
 }
 
