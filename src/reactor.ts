@@ -41,6 +41,7 @@ const rejects: (Reject | undefined)[] = []
 const endings: (Ending | undefined)[] = []
 const watches: (Tell | undefined)[] = []
 let live = 0
+let peak = 0
 
 const closers = new Map<number, Set<() => void>>()
 
@@ -271,6 +272,7 @@ export function statistics(): Statistics {
 
 function keep(slot: number, resolve: Resolve, reject: Reject, ending: Ending | undefined): void {
   live += 1
+  if (live > peak) peak = live
   if (slot >= resolves.length) {
     extend(resolves, slot)
     extend(rejects, slot)
@@ -302,8 +304,9 @@ function forget(slot: number): Ending | undefined {
     endings[slot] = undefined
     ending.release?.()
   }
-  if (live === 0 && resolves.length > BATCH) {
+  if (live === 0 && peak > BATCH) {
     // A burst is over: give its memory back.
+    peak = 0
     resolves.length = 0
     rejects.length = 0
     endings.length = 0

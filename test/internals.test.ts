@@ -36,3 +36,14 @@ test('importing the library opens no descriptor, and no child inherits what the 
   expect(seen.opened).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
   expect(seen.inherited).toEqual([])
 })
+
+test("a program that closes the library's own poller under a crowd of waits gets EBADF, and lives", async () => {
+  const { first, answers } = await report<{ first: unknown; answers: unknown[] }>('internals.mjs', ['close-own'])
+  expect(first).toBe('EBADF')
+  expect(answers).toEqual(['EBADF'])
+})
+
+test("a listener that closes the library's own poller costs the others of its batch nothing, and the process lives", async () => {
+  const { told } = await report<{ told: number }>('internals.mjs', ['close-own-in-turn'])
+  expect(told).toBe(40)
+})

@@ -76,10 +76,10 @@ int Backend::replace(Backend&& fresh) {
   if (moved < 0) {
     return moved;
   }
-  for (const auto& [fd, tag] : {std::pair{timer_.get(), kTimerTag}, {wake_.get(), kWakeTag}}) {
-    const int added = fd < 0 ? 0 : control(EPOLL_CTL_ADD, fd, kReadable, Trigger::edge, tag);
-    if (added < 0) {
-      return added;
+  for (sys::UniqueFd* own : {&timer_, &wake_}) {
+    const Tag tag = own == &timer_ ? kTimerTag : kWakeTag;
+    if (*own && control(EPOLL_CTL_ADD, own->get(), kReadable, Trigger::edge, tag) < 0) {
+      own->reset();  // made anew when it is next needed
     }
   }
   return 0;

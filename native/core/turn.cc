@@ -78,6 +78,10 @@ void Reactor::rebuild_haunted() {
       nest(i);
     } else {
       moved_ = true;
+      // In case the new poller had no room for the timer, which is then made anew.
+      if (!deadlines_.empty()) {
+        program(deadlines_.earliest());
+      }
       for (size_t nested = 1; nested < lanes_.size(); ++nested) {
         nest(nested);
       }

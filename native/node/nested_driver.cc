@@ -53,10 +53,7 @@ void NestedDriver::hush(bool quiet) {
     return;
   }
   quiet_ = quiet;
-  const int told = member_.hush(uv_backend_fd(poll_->loop), quiet);
-  if (told < 0 && !quiet) {
-    watch_again();
-  }
+  static_cast<void>(member_.hush(uv_backend_fd(poll_->loop), quiet));
 }
 
 void NestedDriver::watch_again() {
