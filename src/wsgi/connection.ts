@@ -16,6 +16,11 @@ export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
   return stream === undefined ? res.destroyed || req.socket.destroyed : stream.destroyed || stream.closed
 }
 
+/** Whether a 'drain' will come. */
+export function needsDrain(res: ServerResponse): boolean {
+  return (streamOf(res) ?? res).writableNeedDrain
+}
+
 // Of responses that wait for their turn on a connection, Node tells nobody that it was closed. One listener for all of them.
 const waiting = new WeakMap<Socket, Set<() => void>>()
 
