@@ -44,7 +44,7 @@ const expected: Record<string, (string | RegExp)[]> = {
   'pipe.mjs': ['read: hello', 'nothing more for half a second'],
   'select.mjs': ['plums: 3 plums', 'pears: 2 pears', 'apples: 1 apples', 'no more fruit'],
   'worker.mjs': ['the worker read: one', 'the worker read: two', 'the worker ended with 0'],
-  'wsgi-middleware.mjs': ['it took a while: true', '200 yes READ: HELLO'],
+  'wsgi-middleware.mjs': ['begins', 'ends', '200 yes READ: HELLO'],
 }
 
 /** The C library that an example is about, where it is not the C library itself. */

@@ -1,8 +1,10 @@
 import http from 'node:http'
+import net from 'node:net'
+import { join } from 'node:path'
 import { type Application, gateway } from 'fdevent/wsgi'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import * as c from './helpers/libc.js'
-import { eventually, pipe, turns } from './helpers/owned.js'
+import { eventually, pipe, temporaryDirectory, turns } from './helpers/owned.js'
 import { ask, GET, listen, Raw, serve } from './helpers/wsgi.js'
 
 /* eslint-disable require-yield, no-control-regex -- what throws never yields */
@@ -151,6 +153,25 @@ describe('exceptions', () => {
     c.write(w)
     const text = await client.untilClosed()
     expect(text).toMatch(/whole[^]*HTTP\/1\.1 200[^]*part/)
+  })
+
+  test('spec 21: over a UNIX socket, which has no resets, too', async () => {
+    const path = join(temporaryDirectory(), 'socket')
+    const log: string[] = []
+    const application: Application = function* (_environ, startResponse) {
+      startResponse('200 OK', [])
+      yield 'part'
+      throw new Error('oops')
+    }
+    const server = http.createServer(gateway(application, { errors: { write: (text) => log.push(text) } }))
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    onTestFinished(() => void server.close())
+    for (let i = 0; i < 2; i += 1) {
+      const client = net.connect(path, () => client.write('GET / HTTP/1.0\r\n\r\n'))
+      client.resume()
+      await new Promise((resolve) => client.on('close', resolve).on('error', () => {}))
+    }
+    expect(log).toHaveLength(2)
   })
 
   test('spec 21: a log that cannot be written to harms nobody', async () => {

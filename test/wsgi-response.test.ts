@@ -156,6 +156,20 @@ describe('backpressure', () => {
     )
   })
 
+  test('spec 18: what was full before a suspension and drained during it delays nothing', async () => {
+    const served = await serve(function* (environ, startResponse) {
+      startResponse('200 OK', [])
+      for (let i = 0; i < 3; i += 1) {
+        yield 'x'.repeat(500_000)
+        environ['x-wsgiorg.suspend'](50)
+        yield ''
+      }
+      yield 'end'
+    })
+    const { body } = await ask(served)
+    expect([body.length, body.slice(-3)]).toEqual([1_500_003, 'end'])
+  })
+
   test('spec 18: a large buffer may be used again as well', async () => {
     const buffer = new Uint8Array(200_000)
     const { bytes } = await answer(function* (_environ, startResponse) {

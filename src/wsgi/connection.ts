@@ -16,6 +16,11 @@ export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
   return stream === undefined ? res.destroyed || req.socket.destroyed : stream.destroyed || stream.closed
 }
 
+/** Whether a 'drain' will come. */
+export function needsDrain(res: ServerResponse): boolean {
+  return (streamOf(res) ?? res).writableNeedDrain
+}
+
 // Of responses that wait for their turn on a connection, Node tells nobody that it was closed. One listener for all of them.
 const waiting = new WeakMap<Socket, Set<() => void>>()
 
@@ -53,11 +58,25 @@ export function abort(res: ServerResponse, delimited: boolean): void {
   if (socket === null) {
     // It waits for its turn: other responses on this connection come first.
     if (!res.destroyed && !res.writableEnded) res.once('socket', () => setImmediate(abort, res, delimited))
-    return
+  } else if (delimited || res.chunkedEncoding) {
+    // Node passes what was written on to the socket at the end of the turn.
+    setImmediate(() => socket.destroySoon())
+  } else {
+    reset(socket)
   }
-  // Where only the end of the connection tells the end of the body, it must not look like one.
-  if (delimited || res.chunkedEncoding) socket.destroySoon()
-  else socket.resetAndDestroy()
+}
+
+/**
+ * Where only the end of the connection tells the end of the body, it must not look like one. At once, even if a last piece is lost:
+ * some clients take data that arrives together with a reset for a regular end.
+ */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    // Only TCP has resets.
+    socket.destroy()
+  }
 }
 
 /** How long, and how far, a client that sends too much is listened to, so that it gets to see why it is refused. */

@@ -214,7 +214,6 @@ export class Exchange implements Overseer, Owner {
 
   #drained(): void {
     if (this.#state !== DRAINING) return
-    this.#responder.full = false
     this.#steps = 0
     this.goOn()
   }

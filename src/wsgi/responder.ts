@@ -5,7 +5,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
-import { abort } from './connection.js'
+import { abort, needsDrain } from './connection.js'
 import { kindOf, WsgiError } from './faults.js'
 import { checkHead, type Head } from './headers.js'
 import type { Chunk, HeaderList, Write } from './types.js'
@@ -30,8 +30,6 @@ export interface Overseer {
 
 /** One response: the rules of startResponse, write() and Content-Length. */
 export class Responder {
-  /** What was written last filled the connection: wait for 'drain'. */
-  full = false
   /** Nothing may be said any more. */
   over = false
   readonly #res: ServerResponse
@@ -49,11 +47,19 @@ export class Responder {
    */
   #held: Chunk | undefined
   #sent = 0
+  #full = false
 
   constructor(res: ServerResponse, method: string | undefined, overseer: Overseer) {
     this.#res = res
     this.#overseer = overseer
     this.#headOnly = method === 'HEAD'
+  }
+
+  /** What was written filled the connection, and it has not been emptied since: wait for 'drain'. */
+  get full(): boolean {
+    // It may have been emptied while nobody listened.
+    if (this.#full) this.#full = needsDrain(this.#res)
+    return this.#full
   }
 
   get committed(): boolean {
@@ -203,7 +209,7 @@ export class Responder {
     // Node keeps what it cannot write at once. A chunk that fills its buffer is waited for; of a smaller one a copy is sent,
     // since the application may use its memory again.
     const copied = own && typeof chunk !== 'string' && chunk.length < this.#res.writableHighWaterMark
-    if (!this.#res.write(copied ? Buffer.from(chunk) : this.#encoded(chunk))) this.full = true
+    if (!this.#res.write(copied ? Buffer.from(chunk) : this.#encoded(chunk))) this.#full = true
   }
 
   /** Node sends headers and a first chunk that is a string in one encoding, the chunk's. */
