@@ -1,0 +1,19 @@
+/** The applications of examples/wsgi. */
+import type { Application, GatewayOptions } from 'fdevent/wsgi'
+import { serve, type Served } from './wsgi.js'
+
+interface Example {
+  default: Application
+  options?: GatewayOptions
+}
+
+/** One of them, or a module that they share. */
+export async function importExample(name: string): Promise<unknown> {
+  return import(new URL(`../../examples/wsgi/${name}.mjs`, import.meta.url).href)
+}
+
+/** Serves one of them for the length of the test. */
+export async function serveExample(name: string, options: GatewayOptions = {}): Promise<Served> {
+  const example = (await importExample(name)) as Example
+  return serve(example.default, { ...example.options, ...options })
+}
