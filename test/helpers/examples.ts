@@ -1,6 +1,8 @@
 /** The applications of examples/wsgi. */
 import type { Application, GatewayOptions } from 'fdevent/wsgi'
-import { serve, type Served } from './wsgi.js'
+import { statistics } from 'fdevent'
+import { eventually } from './owned.js'
+import { type Raw, serve, type Served } from './wsgi.js'
 
 interface Example {
   default: Application
@@ -16,4 +18,10 @@ export async function importExample(name: string): Promise<unknown> {
 export async function serveExample(name: string, options: GatewayOptions = {}): Promise<Served> {
   const example = (await importExample(name)) as Example
   return serve(example.default, { ...example.options, ...options })
+}
+
+/** Clients of requests that end only so go, and with them everything that was waited for. */
+export async function leave(...clients: Raw[]): Promise<void> {
+  for (const client of clients) client.destroy()
+  await eventually(() => statistics().waits).toBe(0)
 }
