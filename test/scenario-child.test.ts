@@ -17,7 +17,7 @@ test('what a child prints is sent as it prints it, and then how it ended', async
   }
   // It sleeps for 0.2 s after each line.
   expect(at[3] as number).toBeGreaterThanOrEqual(600)
-  expect(at[0] as number).toBeLessThan(at[3] as number - 300)
+  expect(at[0] as number).toBeLessThan((at[3] as number) - 300)
   expect(served.log).toEqual([])
 })
 

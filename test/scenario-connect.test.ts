@@ -4,7 +4,6 @@ import { serveExample } from './helpers/examples.js'
 import { freePort } from './helpers/servers.js'
 import { ask, listen } from './helpers/wsgi.js'
 
-
 test('a name is looked up, and connected to', async () => {
   const served = await serveExample('connect')
   const port = await listen(net.createServer((socket) => socket.on('error', () => {}).end()))

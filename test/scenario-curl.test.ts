@@ -62,7 +62,7 @@ if (!missing('libcurl', installed())) {
     expect(koffi.stats().callbacks).toBe(0)
   })
 
-  test('a fast upstream: status, type and body are passed on, and only path and query are the client\'s to say', async () => {
+  test("a fast upstream: status, type and body are passed on, and only path and query are the client's to say", async () => {
     const { asked } = await upstream()
     const served = await serveExample('proxy')
     expect(await ask(served, '/fast?a=b%2Fc')).toMatchObject({ status: 200, body: 'this is /fast?a=b%2Fc' })
@@ -113,9 +113,7 @@ if (!missing('libcurl', installed())) {
     await eventually(sent).toBeGreaterThan(0)
     // Until all buffers on the way are full.
     let before = -1
-    await expect
-      .poll(() => before === (before = sent()), { interval: 300, timeout: 10_000 })
-      .toBe(true)
+    await expect.poll(() => before === (before = sent()), { interval: 300, timeout: 10_000 }).toBe(true)
     expect(open()).toBe(1)
     client.destroy()
     await eventually(open).toBe(0)

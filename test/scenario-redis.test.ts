@@ -42,7 +42,7 @@ if (!missing('redis-server', hasRedis)) {
     return client
   }
 
-  test('what is published reaches 100 clients, each message each of them once and in order, and no other channel\'s', async () => {
+  test("what is published reaches 100 clients, each message each of them once and in order, and no other channel's", async () => {
     const [redisCommand, served] = [await commands(), await serveExample('subscribe')]
     const clients = await Promise.all(Array.from({ length: 100 }, () => subscribed(served, 'news')))
     const other = await subscribed(served, 'weather')

@@ -59,18 +59,22 @@ test('more bytes than it could keep: 200 MB through /count, in little memory', {
   expect(served.log).toEqual([])
 })
 
-test('a client that falls silent: 408, or, if the answer has begun, a cut connection', { timeout: 30_000 }, async () => {
-  const served = await serveExample('router')
-  const clients = await Promise.all(
-    ['/count', '/echo'].map(async (path) => {
-      const client = await Raw.connect(served)
-      client.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc`)
-      return client
-    }),
-  )
-  const [counted, echoed] = clients as [Raw, Raw]
-  await expect.poll(() => counted.received, { timeout: 20_000 }).toMatch(/408 Request Timeout[^]*too slow/)
-  await echoed.untilClosed()
-  expect(echoed.received).toMatch(/200 OK[^]*abc\r\n$/)
-  expect(served.log).toEqual([expect.stringMatching(/no data for 10 seconds/)])
-})
+test(
+  'a client that falls silent: 408, or, if the answer has begun, a cut connection',
+  { timeout: 30_000 },
+  async () => {
+    const served = await serveExample('router')
+    const clients = await Promise.all(
+      ['/count', '/echo'].map(async (path) => {
+        const client = await Raw.connect(served)
+        client.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc`)
+        return client
+      }),
+    )
+    const [counted, echoed] = clients as [Raw, Raw]
+    await expect.poll(() => counted.received, { timeout: 20_000 }).toMatch(/408 Request Timeout[^]*too slow/)
+    await echoed.untilClosed()
+    expect(echoed.received).toMatch(/200 OK[^]*abc\r\n$/)
+    expect(served.log).toEqual([expect.stringMatching(/no data for 10 seconds/)])
+  },
+)

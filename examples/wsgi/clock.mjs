@@ -12,12 +12,11 @@ export default function* clock(environ, startResponse) {
     startResponse('200 OK', [['Content-Type', 'text/plain']])
     const start = now()
     for (let line = 0; ; line += 1) {
+      const late = 1000 * (now() - start - line)
+      yield `${new Date().toISOString()} line ${line}, ${late.toFixed(1)} ms late\n`
       // Not one second each time: whatever a line is late would then be added to all that follow. The schedule stands from the
       // beginning, and what is waited for is what is left until the next line is due.
-      const due = start + line
-      yield readable(socket, Math.max(0, due - now()))
-      const late = 1000 * (now() - due)
-      yield `${new Date().toISOString()} line ${line}, ${late.toFixed(1)} ms late\n`
+      yield readable(socket, Math.max(0, start + line + 1 - now()))
     }
   } finally {
     // When the client has gone the generator is closed, wherever it is suspended.

@@ -2,7 +2,9 @@
 
 /** The bytes of a command. */
 export function command(...words) {
-  return Buffer.from(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
+  return Buffer.from(
+    `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
+  )
 }
 
 /** Collects bytes as they come. */

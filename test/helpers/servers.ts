@@ -115,7 +115,19 @@ export async function startPostgres(): Promise<Postgres> {
   const folder = mkdtempSync(join(tmpdir(), 'fdevent-postgres-'))
   if (user.uid !== undefined) chownSync(folder, user.uid, user.gid as number)
   const data = join(folder, 'data')
-  const initdb = ['-D', data, '-U', 'tester', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions']
+  const initdb = [
+    '-D',
+    data,
+    '-U',
+    'tester',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+    '--no-instructions',
+  ]
   try {
     execFileSync(join(bin, 'initdb'), initdb, { cwd: folder, stdio: 'pipe', ...user })
   } catch (error) {
