@@ -59,7 +59,7 @@ test('of two who listen each line reaches one', async () => {
   expect(served.log).toEqual([])
 })
 
-test('nobody listens: 503; somebody listens and does not read: 504 after 5 seconds', async () => {
+test('nobody listens: 503; somebody listens and does not read: 504 after 3 seconds', async () => {
   const { path, served } = await serveFifo()
   expect((await ask(served, '/', { method: 'POST', body: 'x' })).status).toBe(503)
   openPath(path, constants.O_RDONLY | constants.O_NONBLOCK)

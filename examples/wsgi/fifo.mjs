@@ -41,7 +41,7 @@ function* echo(environ, startResponse) {
   try {
     const body = environ['wsgi.input'].read()
     for (let sent = 0; sent < body.length;) {
-      if (!(yield environ['x-wsgiorg.fdevent.writable'](fd, 5))) {
+      if (!(yield environ['x-wsgiorg.fdevent.writable'](fd, 3))) {
         startResponse('504 Gateway Timeout', text)
         return yield `the fifo is full; ${sent} of ${body.length} bytes went\n`
       }

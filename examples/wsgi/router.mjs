@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 
 const PIECE = 4096
-const SILENCE = 10 // seconds
+const SILENCE = 5 // seconds
 
 /** By path: what is done with each piece, and what is said at the end. Both return what is to be sent, perhaps nothing. */
 const routes = {

@@ -4,7 +4,7 @@ import { statistics } from 'fdevent'
 import { eventually } from './owned.js'
 import { type Raw, serve, type Served } from './wsgi.js'
 
-interface Example {
+export interface Example {
   default: Application
   options?: GatewayOptions
 }
