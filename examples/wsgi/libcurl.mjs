@@ -53,8 +53,8 @@ const functions = {
     return 0
   },
   write(data, size, count, id) {
-    // A copy: the library uses its buffer again.
-    known.get(id).pieces.push(Buffer.from(new Uint8Array(koffi.view(data, size * count))))
+    // A copy, which it has to be: the library uses its buffer again.
+    known.get(id).pieces.push(koffi.decode(data, 'uint8_t', size * count))
     return size * count
   },
 }
