@@ -23,7 +23,8 @@ export default function* subscribe(environ, startResponse) {
     const replies = new Replies()
     const buffer = new Uint8Array(65_536)
     for (;;) {
-      // Whichever comes first: something from Redis, or from the client, who has nothing to say any more, so it is the end.
+      // Whichever comes first: something from Redis, or from the client, who has nothing to say any more but that it is the end. (One
+      // whose connection breaks the gateway notices by itself. A connection of HTTP/2 speaks for many requests: not for that.)
       const { readable } = yield environ['fdevent.select']([redis, client], [], [])
       if (readable.includes(client)) return
       const count = recv(redis, buffer)
