@@ -7,10 +7,10 @@ import { close, socketError } from 'fdevent/io'
 import { connecting } from './libc.mjs'
 
 async function attempt(port) {
-  const { fd, refused } = connecting(port)
+  const { fd, errno } = connecting(port)
   try {
     if (!(await writable(fd, 2))) return 'no answer within two seconds'
-    const error = refused ? constants.errno.ECONNREFUSED : socketError(fd)
+    const error = errno || socketError(fd)
     return error === 0 ? 'connected' : Object.keys(constants.errno).find((name) => constants.errno[name] === error)
   } finally {
     close(fd)

@@ -99,7 +99,7 @@ await show(
   'writable(connecting socket, 2): nobody listens there',
   () => writable(attempt.fd, 2),
   () => {
-    const refused = attempt.refused || socketError(attempt.fd) === os.errno.ECONNREFUSED
+    const refused = (attempt.errno || socketError(attempt.fd)) === os.errno.ECONNREFUSED
     return refused ? 'the attempt has ended: ECONNREFUSED' : 'connected?'
   },
 )

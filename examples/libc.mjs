@@ -5,6 +5,7 @@ import koffi from 'koffi'
 const libc = koffi.load(null)
 const AF_INET = 2
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 const NONBLOCK = 0o4000
 const CLOEXEC = 0o2000000
 const CLOCK_MONOTONIC = 1
@@ -39,12 +40,19 @@ export function inotify(folder) {
   return fd
 }
 
-/** A TCP socket on its way to a port of this machine; writable when the attempt has ended, one way or the other. */
-export function connecting(port) {
+/**
+ * A TCP socket on its way to a port of an IPv4 address; writable when the attempt has ended, one way or the other. `errno` is 0,
+ * or how it has ended already: a refusal on loopback may be there before connect() returns, and SO_ERROR then has been handed out.
+ */
+export function connecting(port, ip = '127.0.0.1') {
   const fd = check('socket', socket(AF_INET, SOCK_STREAM | NONBLOCK | CLOEXEC, 0))
-  // struct sockaddr_in: family in the machine's order (little-endian here), port in the network's, 127.0.0.1
-  const address = Uint8Array.of(AF_INET, 0, port >> 8, port & 255, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
-  const result = connect(fd, address, address.length)
-  // On loopback the refusal may be there before connect() returns, and SO_ERROR has then been handed out already.
-  return { fd, refused: result < 0 && koffi.errno() === constants.errno.ECONNREFUSED }
+  // struct sockaddr_in: family in the machine's order (little-endian here), port in the network's, address
+  const address = Uint8Array.of(AF_INET, 0, port >> 8, port & 255, ...ip.split('.'), 0, 0, 0, 0, 0, 0, 0, 0)
+  const errno = connect(fd, address, address.length) < 0 ? koffi.errno() : 0
+  return { fd, errno: errno === constants.errno.EINPROGRESS ? 0 : errno }
+}
+
+/** A UDP socket that is bound to nothing, so nothing can ever be read from it. */
+export function udpSocket() {
+  return check('socket', socket(AF_INET, SOCK_DGRAM | NONBLOCK | CLOEXEC, 0))
 }

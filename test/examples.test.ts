@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import koffi from 'koffi'
 import { describe, expect, test } from 'vitest'
 
 const run = promisify(execFile)
 const folder = new URL('../examples/', import.meta.url)
+const programsOf = (path: string): string[] =>
+  readdirSync(new URL(path, folder)).filter((name) => name.endsWith('.mjs'))
 
 /** What each example prints, line by line; times are cut out. */
 const expected: Record<string, (string | RegExp)[]> = {
@@ -64,8 +66,14 @@ function missing(name: string): string | undefined {
 
 describe('every example prints what it promises', () => {
   test('and none is without a test', () => {
-    const programs = readdirSync(folder).filter((name) => name !== 'libc.mjs')
+    const programs = programsOf('.').filter((name) => name !== 'libc.mjs')
     expect(programs.sort()).toEqual(Object.keys(expected).sort())
+  })
+
+  test('and the table names all of them', () => {
+    const table = readFileSync(new URL('README.md', folder), 'utf8')
+    const unnamed = [...programsOf('.'), ...programsOf('wsgi/').map((name) => name.replace('.mjs', ''))]
+    expect(unnamed.filter((name) => !table.includes(`\`${name}\``))).toEqual([])
   })
 
   test.runIf(process.env.CI)('none lacks its library where it has to run', () => {
