@@ -31,18 +31,32 @@ export async function loadListener(file: string, maxBody: number | undefined): P
 
 async function load(file: string): Promise<Exports> {
   checkFile(file)
-  // A module that waits for what never comes would let the process end without a word.
-  const unfinished = (): void => {
-    console.error(`fdevent-serve: ${file} was never loaded: a top-level await in it is not settled`)
-    process.exitCode = 1
-  }
-  process.once('exit', unfinished)
+  const { promise: unsettled, forget } = endOfWork()
   try {
-    return (await import(pathToFileURL(resolve(file)).href)) as Exports
+    const url = pathToFileURL(resolve(file)).href
+    const loaded = await Promise.race([import(url) as Promise<Exports>, unsettled])
+    if (loaded !== undefined) return loaded
   } catch (error) {
     throw new Failure(`${file} could not be loaded: ${describe(error, file)}`)
   } finally {
-    process.off('exit', unfinished)
+    forget()
+  }
+  throw new Failure(`${file} was never loaded: a top-level await in it is not settled`)
+}
+
+/** Fulfilled when nothing is left that could go on: without a word the process would end there. */
+function endOfWork(): { promise: Promise<undefined>; forget: () => void } {
+  let tell = (): void => {}
+  const promise = new Promise<undefined>((resolve) => (tell = () => resolve(undefined)))
+  process.once('beforeExit', tell)
+  // A worker's connection to its primary is nothing that the module waits for.
+  process.channel?.unref()
+  return {
+    promise,
+    forget: () => {
+      process.off('beforeExit', tell)
+      process.channel?.ref()
+    },
   }
 }
 

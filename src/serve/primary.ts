@@ -50,6 +50,9 @@ class Workers {
 
   /** Fulfilled after a stop. @throws Failure: no worker starts. */
   async run(): Promise<void> {
+    // The workers accept by themselves. What this process would have accepted for a worker that is killed meanwhile would be
+    // nobody's: its client would wait without end instead of seeing the connection break.
+    cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ args: toArguments(this.#settings) })
     const end = new Promise<void>((resolve, reject) => (this.#end = { resolve, reject }))
     onStopSignal(
