@@ -40,7 +40,7 @@ export default tseslint.config(
       globals: Object.fromEntries(
         // The globals of Node that these programs use.
         [
-          'AbortController AbortSignal Buffer clearInterval clearTimeout console gc performance process queueMicrotask',
+          'AbortController AbortSignal TextDecoderStream Buffer clearInterval clearTimeout console gc performance process queueMicrotask',
           'fetch setImmediate setInterval setTimeout structuredClone TextDecoder TextEncoder URL WeakRef FinalizationRegistry',
         ]
           .flatMap((names) => names.split(' '))

@@ -8,6 +8,7 @@ export default defineConfig({
     'io/index': 'src/io/index.ts',
     process: 'src/process.ts',
     'wsgi/index': 'src/wsgi/index.ts',
+    'serve/cli': 'src/serve/cli.ts',
   },
   platform: 'node',
   external: /^node:/,
@@ -16,7 +17,9 @@ export default defineConfig({
     format: 'esm',
     chunkFileNames: '[name].js',
     codeSplitting: {
-      groups: [{ name: 'core', test: /src\/(?!index|process|wsgi\/|io\/(index|async-fd|duplex|web|terminal))/ }],
+      groups: [
+        { name: 'core', test: /src\/(?!index|process|wsgi\/|serve\/|io\/(index|async-fd|duplex|web|terminal))/ },
+      ],
     },
   },
 })

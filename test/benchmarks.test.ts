@@ -163,7 +163,7 @@ describe('contestants', () => {
 })
 
 describe('the benchmarks', () => {
-  const names = ['chain', 'idle', 'load', 'memory', 'precision', 'syscalls', 'timeout', 'wakeup']
+  const names = ['chain', 'gateway', 'idle', 'load', 'memory', 'precision', 'syscalls', 'timeout', 'wakeup']
 
   test('are listed', () => {
     const { stdout } = spawnSync(process.execPath, [fileURLToPath(file('run.mjs')), '--list'], { encoding: 'utf8' })

@@ -1,0 +1,29 @@
+/** `gateway.mjs SERVER CONNECTIONS SECONDS keep|close`: microseconds per request, of CPU time too, and requests per second. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { load } from './gateway/load.mjs'
+import { cpuOf } from './gateway/process.mjs'
+import { startUwsgi } from './gateway/uwsgi.mjs'
+
+const [name, ...rest] = process.argv.slice(2)
+const [connections, seconds] = rest.map(Number)
+const how = rest[2]
+
+async function start() {
+  if (name === 'uwsgi') return startUwsgi(connections * 2)
+  const program = new URL('gateway/servers.mjs', import.meta.url).pathname
+  const child = spawn(process.execPath, [program, name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(child.stdout.setEncoding('utf8'), 'data')
+  return { port: Number(line), child }
+}
+
+const { port, child } = await start()
+try {
+  await load(port, connections, 1, how)
+  const before = cpuOf(child.pid)
+  const rate = await load(port, connections, seconds, how)
+  const cpu = cpuOf(child.pid) - before
+  console.log(JSON.stringify({ value: 1e6 / rate, cpu: (cpu * 1e6) / (rate * seconds), rate }))
+} finally {
+  child.kill('SIGKILL')
+}

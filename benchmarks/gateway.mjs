@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { GENERATOR } from './contestants/gateway/load.mjs'
+import { node } from './harness/paths.mjs'
+import { tool } from './harness/requirements.mjs'
+
+const CONNECTIONS = 64
+const SECONDS = 3
+
+// Each suspended request has a connection, which is a descriptor on either side.
+const limit = Number(
+  /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity,
+)
+const SUSPENDED = limit >= 11_000 ? 10_000 : 2000
+
+const KEPT = `requests on ${CONNECTIONS} connections that stay, from ${GENERATOR}`
+const NEW = `a connection for each request, from ${GENERATOR}`
+const WAITING = `${SUSPENDED.toLocaleString('en')} suspended requests, woken by one event`
+
+const uwsgi = tool('uwsgi', '--plugins', 'python3', '--version')
+
+function contestants({ scale }) {
+  const asked = (group, how) => {
+    const seconds = Math.max(1, Math.round(SECONDS * scale))
+    const one = (name, kind, server, ...needs) => ({
+      group,
+      name,
+      kind,
+      floor: 'node:http',
+      needs,
+      command: node('gateway', server, CONNECTIONS, seconds, how),
+    })
+    return [
+      one('node:http', 'floor', 'plain'),
+      one('gateway, a generator', 'fdevent', 'generator'),
+      one('gateway, an array', 'fdevent', 'array'),
+      // Where connections stay, its asynchronous mode serves a few requests in a second.
+      ...(how === 'close' ? [one('uWSGI, asynchronous', 'peer', 'uwsgi', uwsgi)] : []),
+    ]
+  }
+  const count = Math.max(20, Math.round(SUSPENDED * scale))
+  const waiting = (name, kind, server, ...needs) => {
+    const [program, ...args] = node('gateway-suspended', server, count)
+    return {
+      group: WAITING,
+      name,
+      kind,
+      floor: 'async handler',
+      needs,
+      // No room that the collector leaves young objects to grow into.
+      command: [program, '--expose-gc', '--max-semi-space-size=1', ...args],
+    }
+  }
+  return [
+    ...asked(KEPT, 'keep'),
+    ...asked(NEW, 'close'),
+    waiting('async handler', 'floor', 'plainWaiting'),
+    waiting('gateway, a generator', 'fdevent', 'generatorWaiting'),
+    waiting('gateway, an async generator', 'fdevent', 'asyncGeneratorWaiting'),
+    waiting('uWSGI, asynchronous', 'peer', 'uwsgi', uwsgi),
+  ]
+}
+
+const generator = { of: 'gateway, a generator' }
+
+export default {
+  name: 'gateway',
+  what: 'applications behind the gateway, beside plain listeners of node:http',
+  repeat: 7,
+  figures: [
+    { key: 'value', label: 'time for a request', unit: 'us', digits: 1 },
+    { key: 'cpu', label: 'CPU time of the server for a request', unit: 'us', digits: 1 },
+    { key: 'rate', label: 'requests per second', unit: '/s', digits: 0, chart: false },
+    { key: 'resident', label: 'memory of the process for each', unit: 'bytes', digits: 0 },
+    { key: 'heap', label: 'of it JavaScript (heap and external)', unit: 'bytes', digits: 0 },
+    { key: 'wake', label: 'until all are answered', unit: 'ms', digits: 0 },
+  ],
+  contestants,
+  targets: [
+    { what: 'requests/s: to node:http', group: KEPT, figure: 'rate', ...generator, to: 'node:http', atLeast: 0.9 },
+    {
+      what: 'memory of a suspended request: to an async handler',
+      group: WAITING,
+      figure: 'resident',
+      ...generator,
+      to: 'async handler',
+      atMost: 1.15,
+    },
+  ],
+}
