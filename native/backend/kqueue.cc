@@ -1,0 +1,510 @@
+#include "backend/kqueue.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "sys/call.h"
+#include "sys/descriptors.h"
+#include "sys/probe.h"
+
+namespace fdevent::backend {
+namespace {
+
+constexpr Interest kFilters = kReadable | kWritable | kPriority;
+constexpr uintptr_t kTimerIdent = 0;
+
+// Out-of-band data: macOS and OpenBSD have a filter for it. FreeBSD and NetBSD have none, and do not wake a reader's knote
+// either: there a wait for it ends at its deadline, which asks poll(2), and not before.
+#if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
+constexpr bool kHasPriority = true;
+constexpr short kPriorityFilter = EVFILT_EXCEPT;
+constexpr unsigned kPriorityNotes = NOTE_OOB;
+#else
+constexpr bool kHasPriority = false;
+constexpr short kPriorityFilter = EVFILT_READ;
+constexpr unsigned kPriorityNotes = 0;
+#endif
+
+short to_filter(Interest one) {
+  return one == kReadable ? EVFILT_READ : one == kWritable ? EVFILT_WRITE : kPriorityFilter;
+}
+
+Interest from_filter(short filter) {
+  return filter == EVFILT_READ ? kReadable : filter == EVFILT_WRITE ? kWritable : kPriority;
+}
+
+Change make(int fd, Interest one, unsigned flags, Tag tag) {
+  Change change{};
+  change.ident = static_cast<uintptr_t>(fd);
+  change.filter = to_filter(one);
+  change.flags = static_cast<decltype(change.flags)>(flags);
+  change.fflags = one == kPriority ? kPriorityNotes : 0;
+  // void* on most systems, intptr_t on older NetBSD.
+  change.udata = (decltype(change.udata))static_cast<uintptr_t>(tag);
+  return change;
+}
+
+static_assert(sizeof(uintptr_t) >= sizeof(Tag), "a tag travels as the knote's udata");
+
+// Why a descriptor cannot be registered. select(2) calls regular files and directories ready at any time, where EVFILT_READ
+// would wait at the end of the file: they are refused as epoll refuses them, which the core takes for "always ready".
+int refusal(int fd) {
+  struct stat status {};
+  const int found = sys::call([&] { return ::fstat(fd, &status); });
+  if (found < 0) {
+    return found;
+  }
+  return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ? -EPERM : 0;
+}
+
+// Devices without a kqueue filter say so in several ways. Those that select(2) finds ready are of the kind of /dev/null.
+int reason(int fd, int error) {
+  if (error == -EINVAL || error == -ENODEV || error == -EOPNOTSUPP || error == -ENOTSUP ||
+      error == -ENXIO || error == -ENOTTY) {
+    const int ready = sys::probe(fd, kReadable | kWritable);
+    return ready > 0 ? -EPERM : error;
+  }
+  return error;
+}
+
+// The span of a timer: rounded up, since a wait must not end early; a day at most, since the systems differ in when they
+// overflow, and a timer that fires too soon is only set again.
+constexpr sys::Nanoseconds kLongest = 86'400'000'000'000;
+
+void set_span(Change& change, sys::Nanoseconds span) {
+  span = std::clamp<sys::Nanoseconds>(span, 1, kLongest);
+#ifdef NOTE_NSECONDS
+  change.fflags = NOTE_NSECONDS;
+  change.data = static_cast<decltype(change.data)>(span);
+#else
+  change.data = static_cast<decltype(change.data)>((span + 999'999) / 1'000'000);
+#endif
+#ifdef NOTE_CRITICAL
+  change.fflags |= NOTE_CRITICAL;  // macOS may otherwise let it wait for others
+#endif
+}
+
+}  // namespace
+
+int Backend::open() {
+  return queue_.open();
+}
+
+bool Backend::for_end_only(const Registration& registration) {
+  return !(registration.interest & (kReadable | kWritable));
+}
+
+bool Backend::owns(int fd) const {
+  return fd >= 0 && (queue_.owns(fd) || witnesses_.owns(fd) || fd == wake_reader_.get() ||
+                     fd == wake_writer_.get());
+}
+
+int Backend::change(Changes& changes) {
+  queue_.change(changes.data(), static_cast<int>(changes.size()));
+  for (const Change& made : changes) {
+    if (made.data != 0) {
+      return -static_cast<int>(made.data);
+    }
+  }
+  return 0;
+}
+
+// The filters to be enabled for what is wanted.
+Interest Backend::filters(const Registration& registration) const {
+  Interest filters = registration.interest & kFilters & ~registration.refused;
+  if ((registration.refused & kWritable) && (registration.interest & kWritable)) {
+    // The other end of a pipe is gone, so there is nothing to write to, which select(2) calls writable. The end of what can be
+    // read from it is the event in that place.
+    filters |= kReadable;
+  }
+  if (!(filters & (kReadable | kWritable)) && (registration.interest & kAnyway)) {
+    filters |= kReadable;  // for its EV_EOF: hangups are told unasked
+  }
+  return filters;
+}
+
+unsigned short Backend::flags(const Registration& registration) const {
+  // A filter for reading, of which only the end is wanted, would fire for data that nobody is going to read.
+  if (registration.trigger == Trigger::edge || (for_end_only(registration) && !registration.hung)) {
+    return EV_CLEAR;
+  }
+  return registration.trigger == Trigger::one_shot ? EV_DISPATCH : 0;
+}
+
+int Backend::attach(int fd, Registration& registration, Interest filters) {
+  for (const Interest one : {kReadable, kWritable, kPriority}) {
+    // Reading first, and always: it is the witness.
+    if (!(one == kReadable || (filters & one)) || (registration.attached & one)) {
+      continue;
+    }
+    if (one == kPriority && !kHasPriority) {
+      registration.refused |= kPriority;
+      continue;
+    }
+    Changes changes{make(fd, one,
+                         EV_ADD | ((filters & one) ? EV_ENABLE : EV_DISABLE) | flags(registration),
+                         registration.tag)};
+    const int added = change(changes);
+    if (added == 0) {
+      registration.attached |= one;
+    } else if (one == kPriority) {
+      registration.refused |= kPriority;  // only sockets and terminals have it
+    } else if (one == kWritable && added == -EPIPE) {
+      registration.refused |= kWritable;
+      if (!(filters & kReadable)) {
+        Changes instead{make(fd, kReadable, EV_ENABLE | flags(registration), registration.tag)};
+        const int enabled = change(instead);
+        if (enabled < 0) {
+          return enabled;
+        }
+      }
+    } else {
+      return reason(fd, added);
+    }
+  }
+  if (registration.trigger != Trigger::edge) {
+    return 0;
+  }
+  if (witnesses_.fd() < 0) {
+    const int opened = witnesses_.open();
+    if (opened < 0) {
+      return opened;
+    }
+  }
+  Change witness = make(fd, kReadable, EV_ADD | EV_DISABLE, registration.tag);
+  witnesses_.change(&witness, 1);
+  return -static_cast<int>(witness.data);
+}
+
+// Deletes all filters. The result is that of the first, which is there as long as the number means the same.
+int Backend::detach(int fd, Registration& registration) {
+  Changes changes;
+  for (const Interest one : {kReadable, kWritable, kPriority}) {
+    if (registration.attached & one) {
+      changes.push_back(make(fd, one, EV_DELETE, registration.tag));
+    }
+  }
+  registration.attached = 0;
+  registration.hushed = false;
+  if (registration.trigger == Trigger::edge && witnesses_.fd() >= 0) {
+    Change witness = make(fd, kReadable, EV_DELETE, registration.tag);
+    witnesses_.change(&witness, 1);
+  }
+  if (changes.empty()) {
+    return 0;
+  }
+  queue_.change(changes.data(), static_cast<int>(changes.size()));
+  return -static_cast<int>(changes[0].data);
+}
+
+// Whether the number still means what was registered, without an effect on what is registered.
+int Backend::touch(int fd, const Registration& registration) {
+  Change change = make(fd, kReadable, 0, registration.tag);
+  if (registration.trigger == Trigger::edge) {
+    change.flags = EV_DISABLE;
+    witnesses_.change(&change, 1);
+  } else {
+    queue_.change(&change, 1);
+  }
+  return -static_cast<int>(change.data);
+}
+
+int Backend::forget(int fd, int result) {
+  const auto found = registrations_.find(fd);
+  if (found != registrations_.end()) {
+    detach(fd, found->second);
+    registrations_.erase(found);
+  }
+  return result;
+}
+
+bool Backend::knows(int fd) {
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end()) {
+    return false;
+  }
+  if (touch(fd, found->second) < 0) {
+    registrations_.erase(found);  // the kernel has dropped its filters
+    return false;
+  }
+  return true;
+}
+
+int Backend::add(int fd, Interest interest, Trigger trigger, Tag tag) {
+  if (fd >= 0 && queue_.owns(fd)) {
+    return -EINVAL;
+  }
+  if (knows(fd)) {
+    return -EEXIST;
+  }
+  const int refused = refusal(fd);
+  if (refused < 0) {
+    return refused;
+  }
+  Registration& registration = registrations_[fd];
+  registration.tag = tag;
+  registration.interest = interest;
+  registration.trigger = trigger;
+  const int attached = attach(fd, registration, filters(registration));
+  return attached < 0 ? forget(fd, attached) : 0;
+}
+
+int Backend::modify(int fd, Interest interest, Trigger trigger, Tag tag) {
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end()) {
+    const int refused = refusal(fd);
+    return refused < 0 ? refused : -ENOENT;
+  }
+  Registration& registration = found->second;
+  const unsigned short before = flags(registration);
+  const bool was_edge = registration.trigger == Trigger::edge;
+  Registration next = registration;
+  next.hung = false;
+  next.tag = tag;
+  next.interest = interest;
+  next.trigger = trigger;
+  // The kernel keeps the flags that a filter was made with, and only a new edge-triggered filter looks afresh.
+  const bool afresh =
+      was_edge || registration.hushed || flags(next) != before || before == EV_CLEAR;
+  if (afresh) {
+    const int detached = detach(fd, registration);
+    if (detached < 0) {
+      registrations_.erase(found);
+      return detached;
+    }
+    next.attached = 0;
+    next.hushed = false;
+    next.refused = 0;
+    registration = next;
+    const int attached = attach(fd, registration, filters(registration));
+    return attached < 0 ? forget(fd, attached) : 0;
+  }
+  registration = next;
+  return rearm(fd, registration);
+}
+
+// One call in the steady state: filters that exist are switched on and off.
+int Backend::rearm(int fd, Registration& registration) {
+  const Interest wanted = filters(registration);
+  Changes changes;
+  for (const Interest one : {kReadable, kWritable, kPriority}) {
+    if (registration.attached & one) {
+      changes.push_back(make(fd, one,
+                             ((wanted & one) ? EV_ENABLE : EV_DISABLE) | flags(registration),
+                             registration.tag));
+    }
+  }
+  const int switched = change(changes);
+  if (switched < 0) {
+    return forget(fd, switched);
+  }
+  // Only now, since an EV_ADD would succeed on whatever has taken the number.
+  const int attached = (wanted & ~registration.attached) ? attach(fd, registration, wanted) : 0;
+  return attached < 0 ? forget(fd, attached) : 0;
+}
+
+int Backend::remove(int fd) {
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end()) {
+    const int refused = refusal(fd);
+    return refused < 0 ? refused : -ENOENT;
+  }
+  const int detached = detach(fd, found->second);
+  registrations_.erase(found);
+  return detached;
+}
+
+int Backend::replace(Backend&& fresh) {
+  const int moved = queue_.replace(std::move(fresh.queue_));
+  if (moved < 0) {
+    return moved;
+  }
+  registrations_ = std::move(fresh.registrations_);
+  witnesses_ = std::move(fresh.witnesses_);
+  if (wake_reader_) {
+    const int added = add(wake_reader_.get(), kReadable, Trigger::level, 0);
+    if (added < 0) {
+      return added;
+    }
+  }
+  return deadline_ == sys::kNever ? 0 : set_timer(deadline_);
+}
+
+// Relative spans, because the absolute ones of these systems are of the wall clock, which may be set.
+int Backend::set_timer(sys::Nanoseconds deadline) {
+  deadline_ = deadline;
+  Change changes[2]{};
+  for (Change& change : changes) {
+    change.ident = kTimerIdent;
+    change.filter = EVFILT_TIMER;
+  }
+  // Not every system gives a timer that exists a new time.
+  changes[0].flags = EV_DELETE;
+  if (deadline == sys::kNever) {
+    queue_.change(changes, 1);
+    return 0;
+  }
+  const sys::Nanoseconds now = sys::monotonic_now();
+  changes[1].flags = EV_ADD | EV_ONESHOT;
+  set_span(changes[1], deadline > now ? deadline - now : 1);
+  queue_.change(changes, 2);
+  return -static_cast<int>(changes[1].data);
+}
+
+// A pipe, where EVFILT_USER would do on newer systems: the wake-up then belongs to the pipe and outlives replace(), and any
+// thread wakes with a write(2), whatever happens to the queue meanwhile.
+int Backend::enable_wake() {
+  if (!wake_writer_) {
+    int ends[2];
+    const int made = sys::make_pipe(ends);
+    if (made < 0) {
+      return made;
+    }
+    wake_reader_.reset(ends[0]);
+    wake_writer_.reset(ends[1]);
+    const int added = add(wake_reader_.get(), kReadable, Trigger::level, 0);
+    if (added < 0) {
+      wake_reader_.reset();
+      wake_writer_.reset();
+      return added;
+    }
+  }
+  return wake_writer_.get();
+}
+
+int Backend::wake(int waker) {
+  const char byte = 0;
+  const int result = sys::retry([&] { return ::write(waker, &byte, sizeof byte); });
+  // EAGAIN: the pipe is full, so a wake-up is pending already.
+  return result == -EAGAIN || result > 0 ? 0 : result;
+}
+
+void Backend::drain_wakes() {
+  char bytes[512];
+  while (::read(wake_reader_.get(), bytes, sizeof bytes) == sizeof bytes) {
+  }
+}
+
+Waited Backend::wait(Event* events, int capacity, sys::Nanoseconds timeout) {
+  if (batch_.size() < static_cast<size_t>(capacity)) {
+    batch_.resize(static_cast<size_t>(capacity));
+  }
+  const bool bounded = timeout != 0 && timeout != sys::kNever;
+  const sys::Nanoseconds end = bounded ? sys::monotonic_now() + timeout : 0;
+  ++batch_number_;
+  int count = 0;
+  for (;;) {
+    const timespec span = sys::to_timespec(std::min(timeout, kLongest));
+    count = queue_.wait(batch_.data(), capacity, timeout == sys::kNever ? nullptr : &span);
+    const sys::Nanoseconds now = bounded && count == 0 ? sys::monotonic_now() : end;
+    if (now >= end) {
+      break;
+    }
+    timeout = end - now;  // systems round the span down to their own grain
+  }
+  Waited waited{std::min(count, 0), false, false};
+  for (int i = 0; i < count; ++i) {
+    translate(batch_[static_cast<size_t>(i)], events, &waited);
+  }
+  return waited;
+}
+
+// The filters of one descriptor make one event, as its readers expect.
+void Backend::translate(const Change& fired, Event* events, Waited* waited) {
+  if (fired.filter == EVFILT_TIMER) {
+    deadline_ = sys::kNever;
+    waited->timer_fired = true;
+    return;
+  }
+  const int fd = static_cast<int>(fired.ident);
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end()) {
+    return;
+  }
+  if (fd == wake_reader_.get()) {
+    drain_wakes();
+    waited->woken = true;
+    return;
+  }
+  Registration& registration = found->second;
+  const Readiness ready = readiness(fired, registration);
+  if (ready == 0) {
+    return;
+  }
+  if (registration.batch == batch_number_) {
+    events[registration.position].ready |= ready;
+    return;
+  }
+  registration.batch = batch_number_;
+  registration.position = waited->count;
+  // Another filter of a one-shot registration stays enabled: it costs one event at most, which finds nothing armed.
+  events[waited->count++] = {registration.tag, ready, ~Interest{0}};
+}
+
+Readiness Backend::readiness(const Change& fired, Registration& registration) {
+  const Interest filter = from_filter(fired.filter);
+  const bool wanted = (registration.interest & filter) != 0;
+  Readiness ready = filter;
+#ifdef EV_OOBAND
+  if (fired.flags & EV_OOBAND) {
+    ready |= kPriority;
+  }
+#endif
+  // No end, no error, something to read or room to write: nothing that select(2) could see otherwise.
+  const bool plain = !(fired.flags & (EV_EOF | EV_ERROR)) &&
+                     (fired.fflags == 0 || filter == kPriority) &&
+                     (fired.data != 0 || filter == kPriority);
+  const int fd = static_cast<int>(fired.ident);
+  if (plain) {
+    if (!wanted) {
+      set_hung(fd, registration, false);
+    }
+    return wanted ? ready : 0;
+  }
+  // A hangup is not writable, a half-closed socket is not hung up, an error is both readable and writable; and the systems
+  // differ in which of them EV_EOF stands for on a pipe, a fifo, a terminal or a socket.
+  const int found = sys::probe(fd, registration.interest & kFilters);
+  if (found < 0) {
+    return 0;
+  }
+  ready = static_cast<Readiness>(found);
+  if (!(ready & (filter | kAnyway)) && !(ready & registration.interest & registration.refused)) {
+    hush(fd, registration, fired.filter);
+    return 0;
+  }
+  if (ready & kAnyway) {
+    set_hung(fd, registration, true);
+  }
+  return ready;
+}
+
+// A level-triggered registration that asks for nothing but the end is told of it as long as it lasts.
+void Backend::set_hung(int fd, Registration& registration, bool hung) {
+  if (registration.trigger != Trigger::level || !for_end_only(registration) ||
+      registration.hung == hung || !(filters(registration) & kReadable)) {
+    return;
+  }
+  registration.hung = hung;
+  Changes changes{make(fd, kReadable, EV_DELETE, registration.tag),
+                  make(fd, kReadable, EV_ADD | flags(registration), registration.tag)};
+  queue_.change(changes.data(), static_cast<int>(changes.size()));
+}
+
+// A filter that fires where select(2) sees nothing would fire forever. Edge-triggered, it speaks up when something changes.
+void Backend::hush(int fd, Registration& registration, short filter) {
+  if (flags(registration) == EV_CLEAR) {
+    return;
+  }
+  const Interest one = from_filter(filter);
+  Changes changes{make(fd, one, EV_DELETE, registration.tag),
+                  make(fd, one, EV_ADD | EV_CLEAR, registration.tag)};
+  queue_.change(changes.data(), static_cast<int>(changes.size()));
+  registration.hushed = true;
+}
+
+}  // namespace fdevent::backend
