@@ -105,9 +105,13 @@ const all = sources()
 if (!(await compileAll(compiler, [...all]))) fail('test:native: compilation failed')
 
 const executable = join(OUT, 'native-tests')
-const linked = spawnSync(compiler, [...SANITIZE, '-pthread', ...all.map(objectOf), ...library('libraries'), '-o', executable], {
-  stdio: 'inherit',
-})
+const linked = spawnSync(
+  compiler,
+  [...SANITIZE, '-pthread', ...all.map(objectOf), ...library('libraries'), '-o', executable],
+  {
+    stdio: 'inherit',
+  },
+)
 if (linked.status !== 0) fail('test:native: linking failed')
 const suppressions = join(OUT, 'suppressed')
 writeFileSync(suppressions, SUPPRESSED)

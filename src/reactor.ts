@@ -6,6 +6,7 @@
  */
 import { onAbort } from './abort.js'
 import { binding, failure, type Reactor, UNWATCHABLE } from './binding.js'
+import { threaded } from './driver.js'
 import type { Statistics } from './statistics.js'
 import { AbortError, badDescriptor, type FdError } from './errors.js'
 
@@ -52,7 +53,7 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 }
 
 /** The addon's side. */
-export const native: Reactor = binding.connect(records, run)
+export const native: Reactor = binding.connect(records, run, threaded())
 
 /**
  * Delivers a batch, and those that follow from it, in one callback: entering JavaScript anew costs more than many a listener.

@@ -18,23 +18,27 @@ namespace {
 constexpr Interest kFilters = kReadable | kWritable | kPriority;
 constexpr uintptr_t kTimerIdent = 0;
 
+// Whose width and sign differ from system to system.
+using Filter = decltype(Change::filter);
+using Flags = decltype(Change::flags);
+
 // Out-of-band data: macOS and OpenBSD have a filter for it. FreeBSD and NetBSD have none, and do not wake a reader's knote
 // either: there a wait for it ends at its deadline, which asks poll(2), and not before.
 #if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
 constexpr bool kHasPriority = true;
-constexpr short kPriorityFilter = EVFILT_EXCEPT;
+constexpr Filter kPriorityFilter = EVFILT_EXCEPT;
 constexpr unsigned kPriorityNotes = NOTE_OOB;
 #else
 constexpr bool kHasPriority = false;
-constexpr short kPriorityFilter = EVFILT_READ;
+constexpr Filter kPriorityFilter = EVFILT_READ;
 constexpr unsigned kPriorityNotes = 0;
 #endif
 
-short to_filter(Interest one) {
+Filter to_filter(Interest one) {
   return one == kReadable ? EVFILT_READ : one == kWritable ? EVFILT_WRITE : kPriorityFilter;
 }
 
-Interest from_filter(short filter) {
+Interest from_filter(Filter filter) {
   return filter == EVFILT_READ ? kReadable : filter == EVFILT_WRITE ? kWritable : kPriority;
 }
 
@@ -128,7 +132,7 @@ Interest Backend::filters(const Registration& registration) const {
   return filters;
 }
 
-unsigned short Backend::flags(const Registration& registration) const {
+Flags Backend::flags(const Registration& registration) const {
   // A filter for reading, of which only the end is wanted, would fire for data that nobody is going to read.
   if (registration.trigger == Trigger::edge || (for_end_only(registration) && !registration.hung)) {
     return EV_CLEAR;
@@ -261,7 +265,7 @@ int Backend::modify(int fd, Interest interest, Trigger trigger, Tag tag) {
     return refused < 0 ? refused : -ENOENT;
   }
   Registration& registration = found->second;
-  const unsigned short before = flags(registration);
+  const Flags before = flags(registration);
   const bool was_edge = registration.trigger == Trigger::edge;
   Registration next = registration;
   next.hung = false;
@@ -455,8 +459,11 @@ Readiness Backend::readiness(const Change& fired, Registration& registration) {
     ready |= kPriority;
   }
 #endif
+  // An edge shows the whole state, as epoll's do, and not only the half of it that changed.
+  const bool whole = registration.trigger == Trigger::edge && (registration.interest & kReadable) &&
+                     (registration.interest & kWritable);
   // No end, no error, something to read or room to write: nothing that select(2) could see otherwise.
-  const bool plain = !(fired.flags & (EV_EOF | EV_ERROR)) &&
+  const bool plain = !whole && !(fired.flags & (EV_EOF | EV_ERROR)) &&
                      (fired.fflags == 0 || filter == kPriority) &&
                      (fired.data != 0 || filter == kPriority);
   const int fd = static_cast<int>(fired.ident);
@@ -496,7 +503,7 @@ void Backend::set_hung(int fd, Registration& registration, bool hung) {
 }
 
 // A filter that fires where select(2) sees nothing would fire forever. Edge-triggered, it speaks up when something changes.
-void Backend::hush(int fd, Registration& registration, short filter) {
+void Backend::hush(int fd, Registration& registration, Filter filter) {
   if (flags(registration) == EV_CLEAR) {
     return;
   }

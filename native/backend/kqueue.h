@@ -61,14 +61,14 @@ class Backend {
 
   static bool for_end_only(const Registration& registration);
   Interest filters(const Registration& registration) const;
-  unsigned short flags(const Registration& registration) const;
+  decltype(Change::flags) flags(const Registration& registration) const;
   int attach(int fd, Registration& registration, Interest filters);
   int detach(int fd, Registration& registration);
   int touch(int fd, const Registration& registration);
   int rearm(int fd, Registration& registration);
   int arm_afresh(int fd, Registration& registration);
   int forget(int fd, int result);
-  void hush(int fd, Registration& registration, short filter);
+  void hush(int fd, Registration& registration, decltype(Change::filter) filter);
   void set_hung(int fd, Registration& registration, bool hung);
   bool knows(int fd);
   int change(Changes& changes);

@@ -65,7 +65,9 @@ class Queue {
 
   int join(int outer) const {
     Change change{};
-    EV_SET(&change, static_cast<uintptr_t>(queue_.get()), EVFILT_READ, EV_ADD, 0, 0, {});
+    change.ident = static_cast<uintptr_t>(queue_.get());
+    change.filter = EVFILT_READ;
+    change.flags = EV_ADD;
     return sys::call([&] { return ::kevent(outer, &change, 1, nullptr, 0, nullptr); });
   }
 

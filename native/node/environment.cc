@@ -7,7 +7,8 @@ namespace fdevent::node {
 static_assert(sizeof(core::Record) == 3 * sizeof(int32_t),
               "JavaScript reads records as three Int32");
 
-Environment* Environment::create(napi_env env, napi_value records, napi_value dispatch) {
+Environment* Environment::create(napi_env env, napi_value records, napi_value dispatch,
+                                 bool threaded) {
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type = napi_int8_array;
@@ -17,7 +18,7 @@ Environment* Environment::create(napi_env env, napi_value records, napi_value di
         .ThrowAsJavaScriptException();
     return nullptr;
   }
-  auto* environment = new Environment(env);
+  auto* environment = new Environment(env, threaded);
   // Asynchronous, because libuv's handles are gone only when the loop has run their close
   // callbacks; a worker that ends with an open handle aborts the process.
   napi_async_cleanup_hook_handle handle;
@@ -41,7 +42,7 @@ void Environment::on_cleanup(napi_async_cleanup_hook_handle handle, void* data) 
   napi_delete_reference(environment->env_, environment->dispatch_);
   napi_delete_reference(environment->env_, environment->records_array_);
   napi_async_destroy(environment->env_, environment->context_);
-  environment->driver_.close([environment, handle] {
+  environment->driver_->close([environment, handle] {
     delete environment;
     napi_remove_async_cleanup_hook(handle);
   });
@@ -59,17 +60,19 @@ core::Outcome Environment::ensure_open() {
       return opened;
     }
   }
-  uv_loop_t* loop = nullptr;
-  if (closing_ || napi_get_uv_event_loop(env_, &loop) != napi_ok) {
+  if (closing_) {
     return core::failed(core::Syscall::create, -ECANCELED);
   }
-  const int driven = driver_.open(
-      loop, reactor_.fd(), [this] { on_turn(); },
+  const int driven = driver_->open(
+      env_, reactor_.fd(), [this] { on_turn(); },
       [this](int outer) { return reactor_.join(outer); });
   if (driven < 0) {
     return core::failed(core::Syscall::create, driven);
   }
   driven_ = true;
+  if (driver_->owns_descriptors()) {
+    reactor_.refuse([this](int fd) { return driver_->owns(fd); });
+  }
   return 0;
 }
 
@@ -164,8 +167,8 @@ void Environment::close(int fd, std::vector<core::Slot>* interrupted) {
 // Tells the driver what the reactor needs now. During a turn its end does it, once.
 void Environment::settle() {
   if (!in_turn_) {
-    driver_.request_turn(reactor_.urgent());
-    driver_.reference(reactor_.referenced() > 0);
+    driver_->request_turn(reactor_.urgent());
+    driver_->reference(reactor_.referenced() > 0);
   }
 }
 
@@ -180,7 +183,7 @@ void Environment::on_turn() {
   reactor_.finish_batch();
   in_turn_ = false;
   if (reactor_.take_moved()) {
-    driver_.watch_again();
+    driver_->watch_again();
   }
   settle();
 }

@@ -4,11 +4,12 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <vector>
 
 #include "core/reactor.h"
+#include "node/driver.h"
 #include "node/habit.h"
-#include "node/nested_driver.h"
 #include "node/transfers.h"
 
 namespace fdevent::node {
@@ -17,8 +18,8 @@ class Environment {
  public:
   // A batch of records stands in `records`, an Int32Array, when `dispatch(count)` runs. Lives until
   // the cleanup of the JavaScript environment has closed its handles. Null, with an exception
-  // pending, where that one is ending.
-  static Environment* create(napi_env env, napi_value records, napi_value dispatch);
+  // pending, where that one is ending. `threaded`: which driver.
+  static Environment* create(napi_env env, napi_value records, napi_value dispatch, bool threaded);
 
   int32_t start(int fd, Interest interest, double seconds, bool referenced);
   int32_t start_select(const std::vector<sys::Probe>& members, double seconds, bool referenced,
@@ -41,6 +42,7 @@ class Environment {
   }
   double progress(core::Slot slot) const { return transfers_.progress(slot); }
   core::Reactor& reactor() { return reactor_; }
+  const char* driver() const { return driver_->name(); }
 
   // The next batch, in the same callback: the count of its records, or 0.
   int next_in_callback() { return in_turn_ ? next_batch(&in_callback_) : 0; }
@@ -50,7 +52,10 @@ class Environment {
   // chain of 100 socket pairs, more than 16 gains nothing.
   static constexpr int kRounds = 16;
 
-  explicit Environment(napi_env env) : env_(env), transfers_(env) { transfers_.connect(&reactor_); }
+  Environment(napi_env env, bool threaded)
+      : env_(env), transfers_(env), driver_(make_driver(threaded)) {
+    transfers_.connect(&reactor_);
+  }
 
   core::Outcome ensure_open();
   void on_turn();
@@ -62,7 +67,7 @@ class Environment {
   napi_env env_;
   Transfers transfers_;
   core::Reactor reactor_{&transfers_};
-  NestedDriver driver_;
+  std::unique_ptr<Driver> driver_;  // never null
   int rounds_ = 0;
   Habit in_callback_;
   Habit after_callback_;

@@ -145,7 +145,8 @@ napi_value socket_error(napi_env env, napi_callback_info info) {
 template <typename Call>
 napi_value create_pair(napi_env env, napi_callback_info info, Call&& syscall) {
   size_t length = 0;
-  int32_t* fds = Arguments(env, info).words(0, &length);
+  const Arguments arguments(env, info);
+  int32_t* fds = arguments.words(0, &length);
   if (!fds || length != 2) {
     return to_number(env, -EINVAL);
   }

@@ -1,5 +1,6 @@
 #include "node/nested_driver.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace fdevent::node {
@@ -12,7 +13,11 @@ uv_handle_t* base(const Handle& handle) {
 
 }  // namespace
 
-int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn, Join join) {
+int NestedDriver::open(napi_env env, int fd, Callback on_turn, Join join) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    return -ECANCELED;
+  }
   on_turn_ = std::move(on_turn);
   join_ = std::move(join);
 
