@@ -1,6 +1,7 @@
 #include "node/environment.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace fdevent::node {
 
@@ -19,10 +20,7 @@ Environment* Environment::create(napi_env env, napi_value records, napi_value di
     return nullptr;
   }
   auto* environment = new Environment(env, threaded);
-  // Asynchronous, because libuv's handles are gone only when the loop has run their close
-  // callbacks; a worker that ends with an open handle aborts the process.
-  napi_async_cleanup_hook_handle handle;
-  if (napi_add_async_cleanup_hook(env, on_cleanup, environment, &handle) != napi_ok) {
+  if (!environment->prepare_cleanup(threaded)) {
     delete environment;
     Napi::Error::New(env, "this environment is ending").ThrowAsJavaScriptException();
     return nullptr;
@@ -31,20 +29,42 @@ Environment* Environment::create(napi_env env, napi_value records, napi_value di
   environment->capacity_ = static_cast<int>(length / 3);
   napi_create_reference(env, records, 1, &environment->records_array_);
   napi_create_reference(env, dispatch, 1, &environment->dispatch_);
-  napi_async_init(env, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"),
-                  &environment->context_);
+  // A thread-safe function brings an async context of its own; and Deno cannot destroy one when an environment ends.
+  if (!threaded) {
+    napi_async_init(env, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"),
+                    &environment->context_);
+  }
   return environment;
 }
 
-void Environment::on_cleanup(napi_async_cleanup_hook_handle handle, void* data) {
-  auto* environment = static_cast<Environment*>(data);
-  environment->closing_ = true;
-  napi_delete_reference(environment->env_, environment->dispatch_);
-  napi_delete_reference(environment->env_, environment->records_array_);
-  napi_async_destroy(environment->env_, environment->context_);
-  environment->driver_->close([environment, handle] {
-    delete environment;
-    napi_remove_async_cleanup_hook(handle);
+bool Environment::prepare_cleanup(bool threaded) {
+  if (threaded) {
+    // Its driver ends at once. Deno frees the handle of an asynchronous hook twice.
+    return napi_add_env_cleanup_hook(
+               env_, [](void* data) { static_cast<Environment*>(data)->end([] {}); }, this) ==
+           napi_ok;
+  }
+  // Asynchronous, because libuv's handles are gone only when the loop has run their close
+  // callbacks; a worker that ends with an open handle aborts the process.
+  const auto on_cleanup = [](napi_async_cleanup_hook_handle handle, void* data) {
+    static_cast<Environment*>(data)->end([handle] { napi_remove_async_cleanup_hook(handle); });
+  };
+  napi_async_cleanup_hook_handle handle;
+  return napi_add_async_cleanup_hook(env_, on_cleanup, this, &handle) == napi_ok;
+}
+
+void Environment::end(Driver::Callback ended) {
+  closing_ = true;
+  napi_delete_reference(env_, dispatch_);
+  napi_delete_reference(env_, records_array_);
+  if (context_) {
+    napi_async_destroy(env_, context_);
+  }
+  driver_->close([this, ended = std::move(ended)] {
+    // Moved out, because it is destroyed with what calls it.
+    const Driver::Callback last = ended;
+    delete this;
+    last();
   });
 }
 
@@ -211,8 +231,10 @@ void Environment::dispatch(int count) {
   napi_create_int32(env_, count, &argument);
   // Not a bare call: this opens a callback scope, at whose end Node runs the ticks and the promise
   // continuations. Since Node 26.4 they would otherwise wait for the next unrelated event.
+  // Deno writes the result to wherever it is told, be it nowhere.
+  napi_value result;
   const napi_status status =
-      napi_make_callback(env_, context_, receiver, dispatch, 1, &argument, nullptr);
+      napi_make_callback(env_, context_, receiver, dispatch, 1, &argument, &result);
   if (status == napi_pending_exception) {
     napi_value error;
     napi_get_and_clear_last_exception(env_, &error);

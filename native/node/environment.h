@@ -62,7 +62,8 @@ class Environment {
   int next_batch(Habit* habit);
   void dispatch(int count);
   void settle();
-  static void on_cleanup(napi_async_cleanup_hook_handle handle, void* data);
+  bool prepare_cleanup(bool threaded);
+  void end(Driver::Callback ended);
 
   napi_env env_;
   Transfers transfers_;
