@@ -35,9 +35,12 @@ test("closing() of the library's own descriptors is a no-op", async () => {
   expect(later).toBe(true)
 })
 
-test.runIf(epoll)('importing the library opens no descriptor, and no child inherits what the first wait opens', async () => {
-  const seen = await report<Record<string, unknown>>('internals.mjs', ['import'])
-  expect(seen.afterImport).toEqual(seen.before)
-  expect(seen.opened).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
-  expect(seen.inherited).toEqual([])
-})
+test.runIf(epoll)(
+  'importing the library opens no descriptor, and no child inherits what the first wait opens',
+  async () => {
+    const seen = await report<Record<string, unknown>>('internals.mjs', ['import'])
+    expect(seen.afterImport).toEqual(seen.before)
+    expect(seen.opened).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
+    expect(seen.inherited).toEqual([])
+  },
+)

@@ -37,12 +37,15 @@ describe.skipIf(unusable || platform().backend !== 'epoll')('a steady loop of on
     expect(of(calls, 'epoll_wait', result.own.eventpoll)).toBeLessThanOrEqual(N * 1.05 + 20)
   })
 
-  test.runIf(platform().driver === 'nested')('goes through libuv far less often than once for each wait, and still does', () => {
-    const trips = of(counted.calls, 'epoll_pwait')
-    expect(trips).toBeLessThan(N / 4)
-    // At most 16 batches in a row: others get their turn.
-    expect(trips).toBeGreaterThanOrEqual(N / 20)
-  })
+  test.runIf(platform().driver === 'nested')(
+    'goes through libuv far less often than once for each wait, and still does',
+    () => {
+      const trips = of(counted.calls, 'epoll_pwait')
+      expect(trips).toBeLessThan(N / 4)
+      // At most 16 batches in a row: others get their turn.
+      expect(trips).toBeGreaterThanOrEqual(N / 20)
+    },
+  )
 
   test('sets no timer for each wait', () => {
     expect(of(counted.calls, 'timerfd_settime')).toBeLessThanOrEqual(5)
