@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { closing, platform, READABLE, readable, select, statistics, type Watcher, writable, WRITABLE } from 'fdevent'
+import { closing, READABLE, readable, select, statistics, type Watcher, writable, WRITABLE } from 'fdevent'
 import { expect, test } from 'vitest'
 import * as c from './helpers/libc.js'
 import { eventually, pipe, socketpair, turns, watched } from './helpers/owned.js'
@@ -107,8 +107,7 @@ type Step = keyof ReturnType<typeof world>['steps']
 const STEPS: Step[] = ['data comes', 'it is read', 'it is filled', 'the peer reads', 'nothing']
 
 async function settle(fd: number, participants: Iterable<Participant>, edges: number): Promise<void> {
-  // The thread that waits may have to wait for a processor.
-  await turns(platform().driver === 'thread' ? 8 : 2)
+  await turns(2)
   const state = polled(fd, BOTH)
   for (const participant of participants) participant.check(state, edges)
 }

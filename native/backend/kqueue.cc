@@ -66,11 +66,12 @@ int refusal(int fd) {
   return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ? -EPERM : 0;
 }
 
-// Devices without a kqueue filter say so in several ways. Those that select(2) finds ready are of the kind of /dev/null.
+// Devices without a kqueue filter say so in several ways. Those that select(2) finds ready are of the kind of /dev/null; but a
+// terminal that kqueue refuses, as macOS does with some, is not ready for all time.
 int reason(int fd, int error) {
   if (error == -EINVAL || error == -ENODEV || error == -EOPNOTSUPP || error == -ENOTSUP ||
       error == -ENXIO || error == -ENOTTY) {
-    const int ready = sys::probe(fd, kReadable | kWritable);
+    const int ready = ::isatty(fd) ? 0 : sys::probe(fd, kReadable | kWritable);
     return ready > 0 ? -EPERM : error;
   }
   return error;
@@ -427,7 +428,10 @@ void Backend::translate(const Change& fired, Event* events, Waited* waited) {
   }
   const int fd = static_cast<int>(fired.ident);
   const auto found = registrations_.find(fd);
-  if (found == registrations_.end()) {
+  const auto tag = static_cast<Tag>(reinterpret_cast<uintptr_t>(fired.udata));
+  if (found == registrations_.end() || found->second.tag != tag) {
+    // Of nothing that is registered, which only libkqueue has: the owner leaves it behind.
+    events[waited->count++] = {tag, from_filter(fired.filter), ~Interest{0}};
     return;
   }
   if (fd == wake_reader_.get()) {

@@ -31,9 +31,9 @@ int make_change(int queue, Change change) {
   return sys::call([&] { return ::kevent(queue, &change, 1, nullptr, 0, nullptr); });
 }
 
-Change make(int fd, short filter, unsigned short flags) {
+Change make(uintptr_t ident, short filter, unsigned short flags) {
   Change change{};
-  change.ident = static_cast<uintptr_t>(fd);
+  change.ident = ident;
   change.filter = filter;
   change.flags = flags;
   return change;
@@ -65,46 +65,51 @@ int reason(int queue, int fd) {
   return -EFAULT;
 }
 
+// A persistent registration's tag, as the core makes them, of a generation that it does not get to.
+constexpr uintptr_t kNobodys = uintptr_t{0xfffffffe} << 32 | uintptr_t{1} << 31;
+
+uintptr_t to_ident(int fd) {
+  return static_cast<uintptr_t>(fd);
+}
+// libkqueue compares whole idents, and gives system calls the lower half.
+int to_fd(uintptr_t ident) {
+  return static_cast<int>(ident & INT32_MAX);
+}
+
 }  // namespace
 
 void Queue::swap(Queue& other) noexcept {
   std::swap(public_, other.public_);
-  std::swap(outer_, other.outer_);
-  std::swap(reads_, other.reads_);
+  std::swap(main_, other.main_);
   std::swap(writes_, other.writes_);
   std::swap(exceptions_, other.exceptions_);
   std::swap(timer_, other.timer_);
+  std::swap(serial_, other.serial_);
   std::swap(knotes_, other.knotes_);
 }
 
 // libkqueue leaves a timer's own descriptor open when its queue is closed.
 Queue::~Queue() {
   if (timer_) {
-    make_change(outer_.get(), make(0, EVFILT_TIMER, EV_DELETE));
+    make_change(main_.get(), make(0, EVFILT_TIMER, EV_DELETE));
   }
 }
 
 int Queue::open() {
-  const int opened = new_queue(&outer_);
+  const int opened = new_queue(&main_);
   if (opened < 0) {
     return opened;
   }
-  const int number = sys::call([this] { return ::fcntl(outer_.get(), F_DUPFD_CLOEXEC, 0); });
+  const int number = sys::call([this] { return ::fcntl(main_.get(), F_DUPFD_CLOEXEC, 0); });
   if (number < 0) {
     return number;
   }
   public_.reset(number);
-  return open_inner();
-}
-
-int Queue::open_inner() {
-  for (sys::UniqueFd* inner : {&reads_, &writes_, &exceptions_}) {
-    if (*inner) {
-      make_change(outer_.get(), make(inner->get(), EVFILT_READ, EV_DELETE));
-    }
-    const int opened = inner == &exceptions_ ? new_epoll(inner) : new_queue(inner);
+  for (sys::UniqueFd* inner : {&writes_, &exceptions_}) {
+    const int made = inner == &exceptions_ ? new_epoll(inner) : new_queue(inner);
     const int nested =
-        opened < 0 ? opened : make_change(outer_.get(), make(inner->get(), EVFILT_READ, EV_ADD));
+        made < 0 ? made
+                 : make_change(main_.get(), make(to_ident(inner->get()), EVFILT_READ, EV_ADD));
     if (nested < 0) {
       return nested;
     }
@@ -113,8 +118,8 @@ int Queue::open_inner() {
 }
 
 bool Queue::owns(int fd) const {
-  return fd >= 0 && (fd == public_.get() || fd == outer_.get() || fd == reads_.get() ||
-                     fd == writes_.get() || fd == exceptions_.get());
+  return fd >= 0 && (fd == public_.get() || fd == main_.get() || fd == writes_.get() ||
+                     fd == exceptions_.get());
 }
 
 void Queue::change(Change* changes, int count) {
@@ -124,20 +129,18 @@ void Queue::change(Change* changes, int count) {
 }
 
 int Queue::apply(const Change& change) {
-  if (change.filter == EVFILT_TIMER) {
-    const int changed = make_change(outer_.get(), change);
-    timer_ = (change.flags & EV_ADD) != 0 && changed == 0;
-    return changed;
-  }
   if (::fcntl(public_.get(), F_GETFD) < 0) {
     return -EBADF;
   }
+  if (change.filter == EVFILT_TIMER) {
+    const int changed = make_change(main_.get(), change);
+    timer_ = (change.flags & EV_ADD) != 0 && changed == 0;
+    return changed;
+  }
   const int fd = static_cast<int>(change.ident);
+  drop_vanished(fd);
   Identity identity;
   const int open = identify(fd, &identity);
-  if (vanished(fd)) {
-    renew();
-  }
   if (open < 0) {
     return open;
   }
@@ -172,22 +175,27 @@ int Queue::apply(const Change& change) {
 }
 
 int Queue::inner_of(short filter) const {
-  return filter == EVFILT_READ    ? reads_.get()
+  return filter == EVFILT_READ    ? main_.get()
          : filter == EVFILT_WRITE ? writes_.get()
                                   : exceptions_.get();
 }
 
 int Queue::set(Knote& knote) {
   const int inner = inner_of(knote.change.filter);
-  const int fd = static_cast<int>(knote.change.ident);
+  const int fd = to_fd(knote.change.ident);
+  // 0 is for what is nested.
+  serial_ = serial_ == UINT32_MAX ? 1 : serial_ + 1;
+  knote.change.ident = static_cast<uintptr_t>(serial_) << 32 | to_ident(fd);
   Change change = knote.change;
   const bool once = (change.flags & (EV_DISPATCH | EV_ONESHOT)) != 0;
   const bool edge = (change.flags & EV_CLEAR) != 0;
   int added = 0;
+  // What an object that is back has left under this number.
+  ::epoll_ctl(inner, EPOLL_CTL_DEL, fd, nullptr);
   if (inner == exceptions_.get()) {
     epoll_event event{};
-    event.events = EPOLLPRI | (once ? EPOLLONESHOT : 0) | (edge ? EPOLLET : 0);
-    event.data.fd = fd;
+    event.events = EPOLLPRI | (once ? uint32_t{EPOLLONESHOT} : 0) | (edge ? uint32_t{EPOLLET} : 0);
+    event.data.u64 = change.ident;
     added = sys::call([&] { return ::epoll_ctl(inner, EPOLL_CTL_ADD, fd, &event); });
   } else {
     change.flags =
@@ -203,41 +211,24 @@ void Queue::unset(Knote& knote) {
     return;
   }
   const int inner = inner_of(knote.change.filter);
-  const int fd = static_cast<int>(knote.change.ident);
   if (inner == exceptions_.get()) {
-    ::epoll_ctl(inner, EPOLL_CTL_DEL, fd, nullptr);
+    ::epoll_ctl(inner, EPOLL_CTL_DEL, to_fd(knote.change.ident), nullptr);
   } else {
-    make_change(inner, make(fd, knote.change.filter, EV_DELETE));
+    make_change(inner, make(knote.change.ident, knote.change.filter, EV_DELETE));
   }
   knote.live = false;
 }
 
-// Forgets the knotes of a number that is closed or another object. True where libkqueue still has one of them.
-bool Queue::vanished(int fd) {
-  bool left_over = false;
+// Forgets the knotes of a number that is closed or another object. libkqueue keeps them: it would free what epoll, if a
+// duplicate keeps the file open, still points to.
+void Queue::drop_vanished(int fd) {
   Identity identity;
   const int open = identify(fd, &identity);
   for (const short filter : {short{EVFILT_READ}, short{EVFILT_WRITE}, short{EVFILT_EXCEPT}}) {
     const auto found = knotes_.find({fd, filter});
     if (found != knotes_.end() && (open < 0 || found->second.identity != identity)) {
-      left_over |= found->second.live;
       knotes_.erase(found);
     }
-  }
-  return left_over;
-}
-
-void Queue::renew() {
-  if (open_inner() < 0) {
-    return;
-  }
-  for (auto at = knotes_.begin(); at != knotes_.end();) {
-    Knote& knote = at->second;
-    Identity identity;
-    const bool same = identify(at->first.first, &identity) == 0 && identity == knote.identity;
-    const bool live = knote.live;
-    knote.live = false;
-    at = !same || (live && set(knote) < 0) ? knotes_.erase(at) : std::next(at);
   }
 }
 
@@ -251,71 +242,89 @@ int Queue::fetch(int inner, Change* fired, int capacity) {
   const int count = sys::call([&] { return ::epoll_wait(inner, events, most, 0); });
   for (int i = 0; i < count; ++i) {
     const bool ended = (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
-    fired[i] = make(events[i].data.fd, EVFILT_EXCEPT, ended ? EV_EOF : 0);
+    fired[i] = make(events[i].data.u64, EVFILT_EXCEPT, ended ? EV_EOF : 0);
     fired[i].fflags = (events[i].events & EPOLLPRI) ? NOTE_OOB : 0;
   }
   return count;
 }
 
-int Queue::collect(int inner, Change* fired, int capacity) {
-  const int count = capacity == 0 ? 0 : fetch(inner, fired, capacity);
-  bool left_over = false;
-  int kept = 0;
-  for (int i = 0; i < count; ++i) {
-    const int fd = static_cast<int>(fired[i].ident);
-    left_over |= vanished(fd);
-    const auto found = knotes_.find({fd, fired[i].filter});
-    if (found == knotes_.end()) {
-      continue;
-    }
+// Whether to hand over what fired. Where it no longer belongs to its number, that is for the sake of the owner, who leaves a
+// persistent knote behind by replace(); one of a number that was closed without a word gets a mark that is no tag.
+bool Queue::accept(Change& fired) {
+  const uintptr_t ident = fired.ident;
+  const int fd = to_fd(ident);
+  fired.ident = to_ident(fd);
+  const auto known = knotes_.find({fd, fired.filter});
+  const bool expected = known != knotes_.end() && known->second.change.ident == ident;
+  if (expected) {
+    fired.udata = known->second.change.udata;
+  }
+  drop_vanished(fd);
+  const auto found = knotes_.find({fd, fired.filter});
+  if (found != knotes_.end() && expected) {
     Knote& knote = found->second;
-    fired[i].udata = knote.change.udata;
     if (knote.change.flags & EV_DISPATCH) {
       unset(knote);
       knote.enabled = false;
     }
-    fired[kept++] = fired[i];
+    return true;
   }
-  if (left_over) {
-    renew();
+  if (found != knotes_.end() && found->second.live) {
+    // As it disposed of the other, libkqueue may have removed this one's registration, which goes by the same number.
+    unset(found->second);
+    if (set(found->second) < 0) {
+      knotes_.erase(found);
+    }
   }
-  return count < 0 ? count : kept;
+  const bool persistent = !(fired.flags & (EV_ONESHOT | EV_DISPATCH));
+  fired.udata = reinterpret_cast<void*>(kNobodys | to_ident(fd));
+  return persistent;
 }
 
 int Queue::wait(Change* fired, int capacity, const timespec* timeout) {
-  Change outer[4];
   const int open = sys::call([this] { return ::fcntl(public_.get(), F_GETFD); });
-  const int count =
-      open < 0 ? open
-               : sys::call([&] { return ::kevent(outer_.get(), nullptr, 0, outer, 4, timeout); });
+  const int count = open < 0 ? open : sys::call([&] {
+    return ::kevent(main_.get(), nullptr, 0, fired, capacity, timeout);
+  });
   if (count <= 0) {
     return count;
   }
   int filled = 0;
-  bool inner = false;
+  bool writes = false;
+  bool exceptions = false;
   for (int i = 0; i < count; ++i) {
-    if (outer[i].filter == EVFILT_TIMER) {
+    Change& one = fired[i];
+    if (one.filter == EVFILT_TIMER) {
       timer_ = false;
-      fired[filled++] = outer[i];
-    } else {
-      inner = true;
+      fired[filled++] = one;
+    } else if (one.ident == to_ident(writes_.get())) {
+      writes = true;
+    } else if (one.ident == to_ident(exceptions_.get())) {
+      exceptions = true;
+    } else if (accept(one)) {
+      fired[filled++] = one;
     }
   }
-  first_ = (first_ + 1) % 3;
-  const sys::UniqueFd* const queues[] = {&reads_, &writes_, &exceptions_};
-  for (int i = 0; inner && i < 3; ++i) {
-    const int got = collect(queues[(first_ + i) % 3]->get(), fired + filled, capacity - filled);
+  // Each that is asked has left the place of one event.
+  for (const int inner : {writes ? writes_.get() : -1, exceptions ? exceptions_.get() : -1}) {
+    const int left = capacity - filled - (exceptions && inner == writes_.get() ? 1 : 0);
+    const int got = inner < 0 || left <= 0 ? 0 : fetch(inner, fired + filled, left);
     if (got < 0) {
       return got;
     }
-    filled += got;
+    for (int at = filled, end = filled + got; at < end; ++at) {
+      Change& one = fired[at];
+      if (accept(one)) {
+        fired[filled++] = one;
+      }
+    }
   }
   return filled;
 }
 
 int Queue::replace(Queue&& fresh) {
   const int number = public_.get();
-  const int moved = sys::call([&] { return ::dup3(fresh.outer_.get(), number, O_CLOEXEC); });
+  const int moved = sys::call([&] { return ::dup3(fresh.main_.get(), number, O_CLOEXEC); });
   if (moved < 0) {
     return moved;
   }

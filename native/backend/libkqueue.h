@@ -1,11 +1,12 @@
 // Linux: libkqueue's kqueue, made to keep what the kernels that have a kqueue promise, so that the backend can be run and tested
 // here. libkqueue 2.2 lacks, and this adds:
 //   - a knote that ends with its descriptor's number: identities are compared before each use;
-//   - a reading and a writing knote on one descriptor: they live in two queues inside a third;
-//   - macOS's filter for out-of-band data, by an epoll instance beside them;
+//   - a reading and a writing knote on one descriptor: the writing ones live in a queue nested in the first;
+//   - macOS's filter for out-of-band data, by an epoll instance nested there, too;
 //   - changes to a knote that exists, EV_RECEIPT, and errno values other than EFAULT.
-// A knote whose number was closed can be neither deleted nor kept, since libkqueue frees what epoll still points to; so the
-// inner queues are left behind, and what lives is registered in new ones.
+//
+// What it cannot add: a knote whose number was closed, while a duplicate keeps the file open, cannot be removed. As with epoll,
+// it is told apart by a serial number, which travels in the upper half of the knote's ident, and left behind by replace().
 #pragma once
 
 #include <sys/event.h>
@@ -57,23 +58,20 @@ class Queue {
   using Key = std::pair<int, short>;
 
   void swap(Queue& other) noexcept;
-  int open_inner();
   int apply(const Change& change);
   int set(Knote& knote);
   void unset(Knote& knote);
-  bool vanished(int fd);
-  void renew();
-  int collect(int inner, Change* fired, int capacity);
+  void drop_vanished(int fd);
+  bool accept(Change& fired);
   int fetch(int inner, Change* fired, int capacity);
   int inner_of(short filter) const;
 
-  sys::UniqueFd public_;  // the same epoll instance as outer_, under a number that replace() keeps
-  sys::UniqueFd outer_;
-  sys::UniqueFd reads_;
+  sys::UniqueFd public_;  // the same epoll instance as main_, under a number that replace() keeps
+  sys::UniqueFd main_;    // with the reading knotes, and the timer
   sys::UniqueFd writes_;
   sys::UniqueFd exceptions_;  // no kqueue, but an epoll instance
   bool timer_ = false;
-  int first_ = 0;  // whose turn it is to be asked first
+  uint32_t serial_ = 0;
   std::map<Key, Knote> knotes_;
 };
 

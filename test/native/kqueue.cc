@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Opened, "adding a descriptor again shows its edges to nobody t
     CHECK(poll().empty());
   }
   test::write_byte(sockets.second);
-  check_told(kReadable);
+  check_told(kReadable | kWritable);
 }
 
 TEST_CASE_FIXTURE(Opened, "what belonged to a closed number is gone, and never fires") {
@@ -103,8 +103,10 @@ TEST_CASE_FIXTURE(Opened, "what belonged to a closed number is gone, and never f
     REQUIRE(add(kFd, kReadable, trigger) == 0);
     ::close(kFd);
     test::write_byte(pipe.second);
-    CHECK(poll().empty());
-    CHECK_FALSE(test::pollable_now(backend.fd()));
+    for (const Event& event : poll()) {
+      CHECK((test::kLibkqueue && event.tag != kMine));
+    }
+    CHECK((test::kLibkqueue || !test::pollable_now(backend.fd())));
     CHECK(backend.modify(kFd, kReadable, trigger, kMine) == -EBADF);
     CHECK(backend.remove(kFd) == -EBADF);
     test::drain(pipe.first.get());
