@@ -9,9 +9,11 @@ const root = new URL('..', import.meta.url).pathname
 const dist = `${root}dist`
 
 function run(program: string, env: NodeJS.ProcessEnv = {}) {
-  const { FDEVENT_DRIVER: _, ...rest } = process.env
   const args = ['--input-type=module', '-e', program]
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...rest, ...env } })
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: { ...process.env, FDEVENT_DRIVER: '', ...env },
+  })
   return { stdout: stdout.trim(), stderr, status }
 }
 

@@ -1,5 +1,6 @@
 // What a backend is: a thin, complete translation of one kernel interface. It holds no policy,
-// keeps no list of descriptors, and returns negated errno values as the kernel gave them.
+// remembers of a descriptor no more than the kernel will not tell, and returns negated errno values
+// as the kernel gave them.
 //
 // A backend file defines `fdevent::backend::Backend` with the members that `is_backend` below
 // demands; the build names the file in FDEVENT_BACKEND_HEADER, so no other file knows which one it
@@ -27,8 +28,9 @@ using Tag = uint64_t;
 struct Event {
   Tag tag;
   Readiness ready;
-  // Interest that this event disarmed if the registration was one-shot. epoll disarms it whole;
-  // kqueue registers a filter per direction, and only the one that fired is gone.
+  // Interest that this event disarmed if the registration was one-shot. Both backends answer for
+  // all of it: what else of it kqueue's filters may still bring, up to an event each, finds nothing
+  // armed.
   Interest spent;
 };
 

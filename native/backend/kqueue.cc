@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "sys/call.h"
@@ -35,7 +36,10 @@ constexpr unsigned kPriorityNotes = 0;
 #endif
 
 Filter to_filter(Interest one) {
-  return one == kReadable ? EVFILT_READ : one == kWritable ? EVFILT_WRITE : kPriorityFilter;
+  if (one == kPriority) {
+    return kPriorityFilter;
+  }
+  return static_cast<Filter>(one == kReadable ? EVFILT_READ : EVFILT_WRITE);
 }
 
 Interest from_filter(Filter filter) {
@@ -48,8 +52,8 @@ Change make(int fd, Interest one, unsigned flags, Tag tag) {
   change.filter = to_filter(one);
   change.flags = static_cast<decltype(change.flags)>(flags);
   change.fflags = one == kPriority ? kPriorityNotes : 0;
-  // void* on most systems, intptr_t on older NetBSD.
-  change.udata = (decltype(change.udata))static_cast<uintptr_t>(tag);
+  change.udata =
+      reinterpret_cast<void*>(static_cast<uintptr_t>(tag));  // NOLINT(performance-no-int-to-ptr)
   return change;
 }
 
@@ -69,8 +73,9 @@ int refusal(int fd) {
 // Devices without a kqueue filter say so in several ways. Those that select(2) finds ready are of the kind of /dev/null; but a
 // terminal that kqueue refuses, as macOS does with some, is not ready for all time.
 int reason(int fd, int error) {
-  if (error == -EINVAL || error == -ENODEV || error == -EOPNOTSUPP || error == -ENOTSUP ||
-      error == -ENXIO || error == -ENOTTY) {
+  // Some of these are the same on some systems, which a list does not mind.
+  const int refusals[] = {-EINVAL, -ENODEV, -EOPNOTSUPP, -ENOTSUP, -ENXIO, -ENOTTY};
+  if (std::find(std::begin(refusals), std::end(refusals), error) != std::end(refusals)) {
     const int ready = ::isatty(fd) ? 0 : sys::probe(fd, kReadable | kWritable);
     return ready > 0 ? -EPERM : error;
   }

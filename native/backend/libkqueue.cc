@@ -277,7 +277,8 @@ bool Queue::accept(Change& fired) {
     }
   }
   const bool persistent = !(fired.flags & (EV_ONESHOT | EV_DISPATCH));
-  fired.udata = reinterpret_cast<void*>(kNobodys | to_ident(fd));
+  fired.udata =
+      reinterpret_cast<void*>(kNobodys | to_ident(fd));  // NOLINT(performance-no-int-to-ptr)
   return persistent;
 }
 

@@ -34,8 +34,12 @@ inline constexpr bool kLibkqueue = !kEpoll;
 inline constexpr bool kLibkqueue = false;
 #endif
 // For a test of what only epoll does, and of what libkqueue cannot do where a kqueue can. The run counts it as skipped.
-inline doctest::skip epoll_only() { return doctest::skip(!kEpoll); }
-inline doctest::skip not_libkqueue() { return doctest::skip(kLibkqueue); }
+inline doctest::skip epoll_only() {
+  return doctest::skip(!kEpoll);
+}
+inline doctest::skip not_libkqueue() {
+  return doctest::skip(kLibkqueue);
+}
 
 // All that select(2) can be asked for.
 inline constexpr Interest kSelectable = kReadable | kWritable | kPriority;
