@@ -46,18 +46,14 @@ Interest from_filter(Filter filter) {
   return filter == EVFILT_READ ? kReadable : filter == EVFILT_WRITE ? kWritable : kPriority;
 }
 
-Change make(int fd, Interest one, unsigned flags, Tag tag) {
+Change make(int fd, Interest one, unsigned flags) {
   Change change{};
   change.ident = static_cast<uintptr_t>(fd);
   change.filter = to_filter(one);
   change.flags = static_cast<decltype(change.flags)>(flags);
   change.fflags = one == kPriority ? kPriorityNotes : 0;
-  change.udata =
-      reinterpret_cast<void*>(static_cast<uintptr_t>(tag));  // NOLINT(performance-no-int-to-ptr)
   return change;
 }
-
-static_assert(sizeof(uintptr_t) >= sizeof(Tag), "a tag travels as the knote's udata");
 
 // Why a descriptor cannot be registered. select(2) calls regular files and directories ready at any time, where EVFILT_READ
 // would wait at the end of the file: they are refused as epoll refuses them, which the core takes for "always ready".
@@ -156,9 +152,8 @@ int Backend::attach(int fd, Registration& registration, Interest filters) {
       registration.refused |= kPriority;
       continue;
     }
-    Changes changes{make(fd, one,
-                         EV_ADD | ((filters & one) ? EV_ENABLE : EV_DISABLE) | flags(registration),
-                         registration.tag)};
+    Changes changes{
+        make(fd, one, EV_ADD | ((filters & one) ? EV_ENABLE : EV_DISABLE) | flags(registration))};
     const int added = change(changes);
     if (added == 0) {
       registration.attached |= one;
@@ -167,7 +162,7 @@ int Backend::attach(int fd, Registration& registration, Interest filters) {
     } else if (one == kWritable && added == -EPIPE) {
       registration.refused |= kWritable;
       if (!(filters & kReadable)) {
-        Changes instead{make(fd, kReadable, EV_ENABLE | flags(registration), registration.tag)};
+        Changes instead{make(fd, kReadable, EV_ENABLE | flags(registration))};
         const int enabled = change(instead);
         if (enabled < 0) {
           return enabled;
@@ -186,7 +181,7 @@ int Backend::attach(int fd, Registration& registration, Interest filters) {
       return opened;
     }
   }
-  Change witness = make(fd, kReadable, EV_ADD | EV_DISABLE, registration.tag);
+  Change witness = make(fd, kReadable, EV_ADD | EV_DISABLE);
   witnesses_.change(&witness, 1);
   return -static_cast<int>(witness.data);
 }
@@ -196,13 +191,13 @@ int Backend::detach(int fd, Registration& registration) {
   Changes changes;
   for (const Interest one : {kReadable, kWritable, kPriority}) {
     if (registration.attached & one) {
-      changes.push_back(make(fd, one, EV_DELETE, registration.tag));
+      changes.push_back(make(fd, one, EV_DELETE));
     }
   }
   registration.attached = 0;
   registration.hushed = false;
   if (registration.trigger == Trigger::edge && witnesses_.fd() >= 0) {
-    Change witness = make(fd, kReadable, EV_DELETE, registration.tag);
+    Change witness = make(fd, kReadable, EV_DELETE);
     witnesses_.change(&witness, 1);
   }
   if (changes.empty()) {
@@ -214,7 +209,7 @@ int Backend::detach(int fd, Registration& registration) {
 
 // Whether the number still means what was registered, without an effect on what is registered.
 int Backend::touch(int fd, const Registration& registration) {
-  Change change = make(fd, kReadable, 0, registration.tag);
+  Change change = make(fd, kReadable, 0);
   if (registration.trigger == Trigger::edge) {
     change.flags = EV_DISABLE;
     witnesses_.change(&change, 1);
@@ -304,9 +299,8 @@ int Backend::rearm(int fd, Registration& registration) {
   Changes changes;
   for (const Interest one : {kReadable, kWritable, kPriority}) {
     if (registration.attached & one) {
-      changes.push_back(make(fd, one,
-                             ((wanted & one) ? EV_ENABLE : EV_DISABLE) | flags(registration),
-                             registration.tag));
+      changes.push_back(
+          make(fd, one, ((wanted & one) ? EV_ENABLE : EV_DISABLE) | flags(registration)));
     }
   }
   const int switched = change(changes);
@@ -433,10 +427,13 @@ void Backend::translate(const Change& fired, Event* events, Waited* waited) {
   }
   const int fd = static_cast<int>(fired.ident);
   const auto found = registrations_.find(fd);
-  const auto tag = static_cast<Tag>(reinterpret_cast<uintptr_t>(fired.udata));
-  if (found == registrations_.end() || found->second.tag != tag) {
+  if (fired.udata) {
     // Of nothing that is registered, which only libkqueue has: the owner leaves it behind.
+    const auto tag = static_cast<Tag>(reinterpret_cast<uintptr_t>(fired.udata));
     events[waited->count++] = {tag, from_filter(fired.filter), ~Interest{0}};
+    return;
+  }
+  if (found == registrations_.end()) {
     return;
   }
   if (fd == wake_reader_.get()) {
@@ -506,8 +503,8 @@ void Backend::set_hung(int fd, Registration& registration, bool hung) {
     return;
   }
   registration.hung = hung;
-  Changes changes{make(fd, kReadable, EV_DELETE, registration.tag),
-                  make(fd, kReadable, EV_ADD | flags(registration), registration.tag)};
+  Changes changes{make(fd, kReadable, EV_DELETE),
+                  make(fd, kReadable, EV_ADD | flags(registration))};
   queue_.change(changes.data(), static_cast<int>(changes.size()));
 }
 
@@ -517,8 +514,7 @@ void Backend::hush(int fd, Registration& registration, Filter filter) {
     return;
   }
   const Interest one = from_filter(filter);
-  Changes changes{make(fd, one, EV_DELETE, registration.tag),
-                  make(fd, one, EV_ADD | EV_CLEAR, registration.tag)};
+  Changes changes{make(fd, one, EV_DELETE), make(fd, one, EV_ADD | EV_CLEAR)};
   queue_.change(changes.data(), static_cast<int>(changes.size()));
   registration.hushed = true;
 }

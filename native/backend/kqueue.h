@@ -45,7 +45,8 @@ class Backend {
   Waited wait(Event* events, int capacity, sys::Nanoseconds timeout);
 
  private:
-  // What the kernel does not tell: the filters that exist under a number, and what they were made for.
+  // What the kernel does not tell: the filters that exist under a number, and what they were made for. The tag is here, too, and
+  // not the knotes' udata, which OpenBSD and NetBSD change with EV_ADD only.
   struct Registration {
     Tag tag = 0;
     Interest interest = 0;
