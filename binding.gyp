@@ -52,6 +52,7 @@
             "OTHER_LDFLAGS": ["-Wl,-dead_strip"],
           },
         }],
+        ["fdevent_backend=='kqueue'", {"sources": ["native/backend/kqueue_events.cc"]}],
         ["OS=='linux' and fdevent_backend=='kqueue'", {
           "sources": ["native/backend/libkqueue.cc"],
           # By folders, because libkqueue 2.2's own flags name neither of them.

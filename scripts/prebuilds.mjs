@@ -29,6 +29,8 @@ const TARGETS = {
   'openbsd-x64': { triple: 'x86_64-openbsd', backend: 'kqueue', checkOnly: true },
 }
 
+const BACKENDS = { epoll: ['epoll'], kqueue: ['kqueue', 'kqueue_events'] }
+
 const COMPILE = [
   ...['-std=c++17', '-O3', '-fPIC', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-pthread'],
   ...['-Wall', '-Wextra', '-Werror', '-Inative'],
@@ -57,7 +59,7 @@ async function build(name, { triple, backend, checkOnly }) {
   const sources = ['native/sys', 'native/core', 'native/node']
     .flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
     .filter((file) => file.endsWith('.cc'))
-    .concat(`native/backend/${backend}.cc`)
+    .concat(BACKENDS[backend].map((file) => `native/backend/${file}.cc`))
   const objectOf = (source) => join(objects, `${basename(source, '.cc')}.o`)
   const queue = [...sources]
   const job = async () => {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const LINUX = process.platform === 'linux'
-const BACKENDS = { epoll: ['epoll'], kqueue: LINUX ? ['kqueue', 'libkqueue'] : ['kqueue'] }
+const BACKENDS = { epoll: ['epoll'], kqueue: ['kqueue', 'kqueue_events', ...(LINUX ? ['libkqueue'] : [])] }
 const [backend, doctest] = parse(process.argv.slice(2))
 const OUT = `build/native-tests/${backend}`
 const JOBS = 2

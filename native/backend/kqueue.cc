@@ -9,51 +9,13 @@
 #include <iterator>
 #include <utility>
 
+#include "backend/kqueue_changes.h"
 #include "sys/call.h"
 #include "sys/descriptors.h"
 #include "sys/probe.h"
 
 namespace fdevent::backend {
 namespace {
-
-constexpr Interest kFilters = kReadable | kWritable | kPriority;
-constexpr uintptr_t kTimerIdent = 0;
-
-// Whose width and sign differ from system to system.
-using Filter = decltype(Change::filter);
-using Flags = decltype(Change::flags);
-
-// Out-of-band data: macOS and OpenBSD have a filter for it. FreeBSD and NetBSD have none, and do not wake a reader's knote
-// either: there a wait for it ends at its deadline, which asks poll(2), and not before.
-#if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
-constexpr bool kHasPriority = true;
-constexpr Filter kPriorityFilter = EVFILT_EXCEPT;
-constexpr unsigned kPriorityNotes = NOTE_OOB;
-#else
-constexpr bool kHasPriority = false;
-constexpr Filter kPriorityFilter = EVFILT_READ;
-constexpr unsigned kPriorityNotes = 0;
-#endif
-
-Filter to_filter(Interest one) {
-  if (one == kPriority) {
-    return kPriorityFilter;
-  }
-  return static_cast<Filter>(one == kReadable ? EVFILT_READ : EVFILT_WRITE);
-}
-
-Interest from_filter(Filter filter) {
-  return filter == EVFILT_READ ? kReadable : filter == EVFILT_WRITE ? kWritable : kPriority;
-}
-
-Change make(int fd, Interest one, unsigned flags) {
-  Change change{};
-  change.ident = static_cast<uintptr_t>(fd);
-  change.filter = to_filter(one);
-  change.flags = static_cast<decltype(change.flags)>(flags);
-  change.fflags = one == kPriority ? kPriorityNotes : 0;
-  return change;
-}
 
 // Why a descriptor cannot be registered. select(2) calls regular files and directories ready at any time, where EVFILT_READ
 // would wait at the end of the file: they are refused as epoll refuses them, which the core takes for "always ready".
@@ -78,10 +40,7 @@ int reason(int fd, int error) {
   return error;
 }
 
-// The span of a timer: rounded up, since a wait must not end early; a day at most, since the systems differ in when they
-// overflow, and a timer that fires too soon is only set again.
-constexpr sys::Nanoseconds kLongest = 86'400'000'000'000;
-
+// Rounded up, since a wait must not end early.
 void set_span(Change& change, sys::Nanoseconds span) {
   span = std::clamp<sys::Nanoseconds>(span, 1, kLongest);
 #ifdef NOTE_NSECONDS
@@ -386,137 +345,6 @@ int Backend::wake(int waker) {
   const int result = sys::retry([&] { return ::write(waker, &byte, sizeof byte); });
   // EAGAIN: the pipe is full, so a wake-up is pending already.
   return result == -EAGAIN || result > 0 ? 0 : result;
-}
-
-void Backend::drain_wakes() {
-  char bytes[512];
-  while (::read(wake_reader_.get(), bytes, sizeof bytes) == sizeof bytes) {
-  }
-}
-
-Waited Backend::wait(Event* events, int capacity, sys::Nanoseconds timeout) {
-  if (batch_.size() < static_cast<size_t>(capacity)) {
-    batch_.resize(static_cast<size_t>(capacity));
-  }
-  const bool bounded = timeout != 0 && timeout != sys::kNever;
-  const sys::Nanoseconds end = bounded ? sys::monotonic_now() + timeout : 0;
-  ++batch_number_;
-  int count = 0;
-  for (;;) {
-    const timespec span = sys::to_timespec(std::min(timeout, kLongest));
-    count = queue_.wait(batch_.data(), capacity, timeout == sys::kNever ? nullptr : &span);
-    const sys::Nanoseconds now = bounded && count == 0 ? sys::monotonic_now() : end;
-    if (now >= end) {
-      break;
-    }
-    timeout = end - now;  // systems round the span down to their own grain
-  }
-  Waited waited{std::min(count, 0), false, false};
-  for (int i = 0; i < count; ++i) {
-    translate(batch_[static_cast<size_t>(i)], events, &waited);
-  }
-  return waited;
-}
-
-// The filters of one descriptor make one event, as its readers expect.
-void Backend::translate(const Change& fired, Event* events, Waited* waited) {
-  if (fired.filter == EVFILT_TIMER) {
-    deadline_ = sys::kNever;
-    waited->timer_fired = true;
-    return;
-  }
-  const int fd = static_cast<int>(fired.ident);
-  const auto found = registrations_.find(fd);
-  if (fired.udata) {
-    // Of nothing that is registered, which only libkqueue has: the owner leaves it behind.
-    const auto tag = static_cast<Tag>(reinterpret_cast<uintptr_t>(fired.udata));
-    events[waited->count++] = {tag, from_filter(fired.filter), ~Interest{0}};
-    return;
-  }
-  if (found == registrations_.end()) {
-    return;
-  }
-  if (fd == wake_reader_.get()) {
-    drain_wakes();
-    waited->woken = true;
-    return;
-  }
-  Registration& registration = found->second;
-  const Readiness ready = readiness(fired, registration);
-  if (ready == 0) {
-    return;
-  }
-  if (registration.batch == batch_number_) {
-    events[registration.position].ready |= ready;
-    return;
-  }
-  registration.batch = batch_number_;
-  registration.position = waited->count;
-  // Another filter of a one-shot registration stays enabled: it costs one event at most, which finds nothing armed.
-  events[waited->count++] = {registration.tag, ready, ~Interest{0}};
-}
-
-Readiness Backend::readiness(const Change& fired, Registration& registration) {
-  const Interest filter = from_filter(fired.filter);
-  const bool wanted = (registration.interest & filter) != 0;
-  Readiness ready = filter;
-#ifdef EV_OOBAND
-  if (fired.flags & EV_OOBAND) {
-    ready |= kPriority;
-  }
-#endif
-  // An edge shows the whole state, as epoll's do, and not only the half of it that changed.
-  const bool whole = registration.trigger == Trigger::edge && (registration.interest & kReadable) &&
-                     (registration.interest & kWritable);
-  // No end, no error, something to read or room to write: nothing that select(2) could see otherwise.
-  const bool plain = !whole && !(fired.flags & (EV_EOF | EV_ERROR)) &&
-                     (fired.fflags == 0 || filter == kPriority) &&
-                     (fired.data != 0 || filter == kPriority);
-  const int fd = static_cast<int>(fired.ident);
-  if (plain) {
-    if (!wanted) {
-      set_hung(fd, registration, false);
-    }
-    return wanted ? ready : 0;
-  }
-  // A hangup is not writable, a half-closed socket is not hung up, an error is both readable and writable; and the systems
-  // differ in which of them EV_EOF stands for on a pipe, a fifo, a terminal or a socket.
-  const int found = sys::probe(fd, registration.interest & kFilters);
-  if (found < 0) {
-    return 0;
-  }
-  ready = static_cast<Readiness>(found);
-  if (!(ready & (filter | kAnyway)) && !(ready & registration.interest & registration.refused)) {
-    hush(fd, registration, fired.filter);
-    return 0;
-  }
-  if (ready & kAnyway) {
-    set_hung(fd, registration, true);
-  }
-  return ready;
-}
-
-// A level-triggered registration that asks for nothing but the end is told of it as long as it lasts.
-void Backend::set_hung(int fd, Registration& registration, bool hung) {
-  if (registration.trigger != Trigger::level || !for_end_only(registration) ||
-      registration.hung == hung || !(filters(registration) & kReadable)) {
-    return;
-  }
-  registration.hung = hung;
-  Changes changes{make(fd, kReadable, EV_DELETE),
-                  make(fd, kReadable, EV_ADD | flags(registration))};
-  queue_.change(changes.data(), static_cast<int>(changes.size()));
-}
-
-// A filter that fires where select(2) sees nothing would fire forever. Edge-triggered, it speaks up when something changes.
-void Backend::hush(int fd, Registration& registration, Filter filter) {
-  if (flags(registration) == EV_CLEAR) {
-    return;
-  }
-  const Interest one = from_filter(filter);
-  Changes changes{make(fd, one, EV_DELETE), make(fd, one, EV_ADD | EV_CLEAR)};
-  queue_.change(changes.data(), static_cast<int>(changes.size()));
-  registration.hushed = true;
 }
 
 }  // namespace fdevent::backend
