@@ -16,7 +16,7 @@ const DEFINES = [
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
 ]
 // Other systems' backends need their own headers.
-const FOREIGN = process.platform === 'linux' ? ['kqueue.cc'] : ['epoll.cc']
+const FOREIGN = process.platform === 'linux' ? ['kqueue.cc', 'kqueue_events.cc'] : ['epoll.cc', 'libkqueue.cc']
 
 function list(folders, ...endings) {
   return folders.flatMap((folder) =>

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { createRequire } from 'node:module'
 import { FdError } from './errors.js'
+import { load } from './load.js'
 import type { Statistics } from './statistics.js'
 
 /** What native/node/addon.cc exports. A failure is a number < 0; see {@link failure}. */
 export interface Binding {
-  readonly backend: string
+  readonly backend: 'epoll' | 'kqueue'
   /** Names of system calls, by the index that a failure carries. */
   readonly syscalls: readonly string[]
   /** Before `dispatch(count)` runs, `records` holds `count` times slot, outcome, descriptor. */
-  connect(records: Int32Array, dispatch: (count: number) => void): Reactor
+  connect(records: Int32Array, dispatch: (count: number) => void, threaded: boolean): Reactor
   /** What a listener threw goes the way of every uncaught exception, at once. */
   uncaught(error: unknown): void
   /** A transfer that is yet to be done is `pendingTransfer - slot`. */
@@ -83,6 +83,7 @@ export interface Reactor {
   /** The slots of what it interrupts. */
   streamClose(stream: number): number[]
   statistics(): Statistics
+  driver(): 'nested' | 'thread'
 }
 
 declare const handle: unique symbol
@@ -91,7 +92,7 @@ export interface PollerHandle {
   readonly [handle]: never
 }
 
-export const binding: Binding = load()
+export const binding = load() as Binding
 
 const CREATE = 0
 
@@ -109,16 +110,4 @@ export function failure(outcome: number, fd: number, reasons: Reasons = {}): FdE
   const error = new FdError(-outcome & 0xfff, binding.syscalls[syscall] ?? 'unknown', syscall === CREATE ? -1 : fd)
   const reason = reasons[error.code]
   return reason === undefined ? error : new FdError(error.errno, error.syscall, error.fd, reason)
-}
-
-function load(): Binding {
-  try {
-    return createRequire(import.meta.url)('../build/Release/fdevent.node') as Binding
-  } catch (cause) {
-    const platform = `${process.platform} ${process.arch}`
-    throw new Error(
-      `fdevent's native addon could not be loaded on ${platform}: it is built in a checkout, by \`npm run build\``,
-      { cause },
-    )
-  }
 }

@@ -92,6 +92,16 @@ export function invalidState(message: string): Error {
   return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' })
 }
 
+/** A setting of the environment that means nothing. */
+export function invalidSetting(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_FDEVENT_DRIVER' })
+}
+
+/** The library does not work on this system, or its addon is missing; `message` says what to do. */
+export function unavailable(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code: 'ERR_FDEVENT_PLATFORM' })
+}
+
 /** A class that only the library may construct. */
 export function illegalConstructor(message: string): TypeError {
   return Object.assign(new TypeError(message), { code: 'ERR_ILLEGAL_CONSTRUCTOR' })

@@ -7,6 +7,7 @@
 export { AbortError, FdError } from './errors.js'
 export { type FdLike, fileno } from './fileno.js'
 export type { WaitOptions } from './options.js'
+export { type Platform, platform } from './platform.js'
 export { type Notifier, notify, Poller } from './poller.js'
 export { ERROR, HANGUP, PRIORITY, READABLE, WRITABLE } from './readiness.js'
 export type { Seconds } from './seconds.js'

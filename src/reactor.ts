@@ -6,6 +6,7 @@
  */
 import { onAbort } from './abort.js'
 import { binding, failure, type Reactor, UNWATCHABLE } from './binding.js'
+import { threaded } from './driver.js'
 import type { Statistics } from './statistics.js'
 import { AbortError, badDescriptor, type FdError } from './errors.js'
 
@@ -54,7 +55,7 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 }
 
 /** The addon's side. */
-export const native: Reactor = binding.connect(records, run)
+export const native: Reactor = binding.connect(records, run, threaded())
 
 // The calls of every event by themselves: one is compiled to go straight to the addon where the function is a constant, which a
 // property of an object is not.

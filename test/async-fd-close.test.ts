@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import { closing, READABLE, readable, statistics, watch } from 'fdevent'
+import { closing, platform, readable, READABLE, statistics, watch } from 'fdevent'
 import { AsyncFd, close as closeFd, WOULD_BLOCK } from 'fdevent/io'
 import { describe, expect, test } from 'vitest'
 import { asyncFd, bytes, connected, failure, MIB, random, reading, text } from './helpers/async-fds.js'
@@ -327,7 +327,9 @@ test('1,000 AsyncFds opened, used and closed leave nothing', async () => {
   expect(statistics()).toEqual(before)
 })
 
-test('50 AsyncFds on one descriptor are all served', async () => {
+// Over libkqueue pollers are nested too deeply for so many.
+const libkqueue = platform().backend === 'kqueue' && process.platform === 'linux'
+test.skipIf(libkqueue)('50 AsyncFds on one descriptor are all served', async () => {
   const [r, w] = pipe()
   const waits: Promise<boolean>[] = []
   for (let i = 0; i < 50; i += 1) waits.push(asyncFd(r).readable())

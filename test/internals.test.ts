@@ -1,7 +1,11 @@
+import { platform } from 'fdevent'
 import { expect, test } from 'vitest'
 import { report } from './helpers/run.js'
 
-test("the library's own descriptors are refused with EINVAL, and later waits work", async () => {
+const epoll = platform().backend === 'epoll'
+const nested = platform().driver === 'nested'
+
+test.runIf(epoll)("the library's own descriptors are refused with EINVAL, and later waits work", async () => {
   const { own, later } = await report<{ own: Record<string, unknown[]>; later: boolean }>('internals.mjs', ['own'])
   expect(Object.keys(own)).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
   for (const answers of Object.values(own)) {
@@ -12,7 +16,8 @@ test("the library's own descriptors are refused with EINVAL, and later waits wor
   expect(later).toBe(true)
 })
 
-test("libuv's own poller is refused where it would make a cycle, and later waits work", async () => {
+// By the thread driver libuv's poller and the library's have nothing to do with each other.
+test.runIf(nested)("libuv's own poller is refused where it would make a cycle, and later waits work", async () => {
   const { answers, later } = await report<{ answers: unknown[]; later: boolean }>('internals.mjs', ['loop'])
   for (const answer of answers) expect([true, false, 'EINVAL', 'ELOOP']).toContain(answer)
   expect(answers).toContainEqual(expect.stringMatching(/EINVAL|ELOOP/))
@@ -30,20 +35,29 @@ test("closing() of the library's own descriptors is a no-op", async () => {
   expect(later).toBe(true)
 })
 
-test('importing the library opens no descriptor, and no child inherits what the first wait opens', async () => {
-  const seen = await report<Record<string, unknown>>('internals.mjs', ['import'])
-  expect(seen.afterImport).toEqual(seen.before)
-  expect(seen.opened).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
-  expect(seen.inherited).toEqual([])
-})
+test.runIf(epoll)(
+  'importing the library opens no descriptor, and no child inherits what the first wait opens',
+  async () => {
+    const seen = await report<Record<string, unknown>>('internals.mjs', ['import'])
+    expect(seen.afterImport).toEqual(seen.before)
+    expect(seen.opened).toEqual(expect.arrayContaining(['eventpoll', 'timerfd']))
+    expect(seen.inherited).toEqual([])
+  },
+)
 
-test("a program that closes the library's own poller under a crowd of waits gets EBADF, and lives", async () => {
-  const { first, answers } = await report<{ first: unknown; answers: unknown[] }>('internals.mjs', ['close-own'])
-  expect(first).toBe('EBADF')
-  expect(answers).toEqual(['EBADF'])
-})
+test.runIf(epoll)(
+  "a program that closes the library's own poller under a crowd of waits gets EBADF, and lives",
+  async () => {
+    const { first, answers } = await report<{ first: unknown; answers: unknown[] }>('internals.mjs', ['close-own'])
+    expect(first).toBe('EBADF')
+    expect(answers).toEqual(['EBADF'])
+  },
+)
 
-test("a listener that closes the library's own poller costs the others of its batch nothing, and the process lives", async () => {
-  const { told } = await report<{ told: number }>('internals.mjs', ['close-own-in-turn'])
-  expect(told).toBe(40)
-})
+test.runIf(epoll)(
+  "a listener that closes the library's own poller costs the others of its batch nothing, and the process lives",
+  async () => {
+    const { told } = await report<{ told: number }>('internals.mjs', ['close-own-in-turn'])
+    expect(told).toBe(40)
+  },
+)

@@ -1,6 +1,6 @@
 import { closeSync, readdirSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { closing, HANGUP, Poller, READABLE, readable } from 'fdevent'
+import { closing, HANGUP, platform, Poller, readable, READABLE } from 'fdevent'
 import { expect, test } from 'vitest'
 import * as c from './helpers/libc.js'
 import { cpuSeconds, eventually } from './helpers/owned.js'
@@ -90,7 +90,9 @@ test('a dropped poller releases its descriptors', async () => {
     for (let i = 0; i < 20; i += 1) new Poller().notify()
   }
   drop()
-  expect(openDescriptors()).toBe(before + 40)
+  // epoll and an eventfd; a kqueue and a pipe, at least.
+  if (platform().backend === 'epoll') expect(openDescriptors()).toBe(before + 40)
+  else expect(openDescriptors()).toBeGreaterThanOrEqual(before + 60)
   for (let i = 0; i < 50 && openDescriptors() > before; i += 1) {
     globalThis.gc?.()
     await setImmediate()

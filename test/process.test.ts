@@ -55,7 +55,7 @@ test('a grandchild', async () => {
 })
 
 test('a process that was killed', async () => {
-  const { process: started, pid } = child('sleep 60')
+  const { process: started, pid } = child('exec sleep 60')
   const wait = exited(pid)
   started.kill('SIGKILL')
   expect(await wait).toBe(true)

@@ -1,7 +1,8 @@
 import { openSync } from 'node:fs'
 import net from 'node:net'
-import { FdError, fileno, READABLE, statistics, Watcher, WRITABLE } from 'fdevent'
-import { expect, onTestFinished, test } from 'vitest'
+import { FdError, fileno, READABLE, statistics, watch, Watcher, WRITABLE } from 'fdevent'
+import { close, socketpair } from 'fdevent/io'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import * as c from './helpers/libc.js'
 import { closedNumber, eventually, openPath, pipe, tcpPair, temporaryDirectory } from './helpers/owned.js'
 import { listening, watching } from './helpers/watching.js'
@@ -21,6 +22,13 @@ const code = (error: unknown) => (error as { code?: unknown } | undefined)?.code
 function expectNothing() {
   expect(statistics()).toMatchObject({ waits: 0, watches: 0, armed: 0 })
 }
+
+// What the library opens for its first watch must not take the numbers that the tests call closed.
+beforeAll(() => {
+  const ends = socketpair()
+  watch(ends[0], READABLE, ignore).close()
+  for (const fd of ends) close(fd)
+})
 
 for (const [what, listener] of [
   ['a listener', ignore],

@@ -1,5 +1,6 @@
 // What a backend is: a thin, complete translation of one kernel interface. It holds no policy,
-// keeps no list of descriptors, and returns negated errno values as the kernel gave them.
+// remembers of a descriptor no more than the kernel will not tell, and returns negated errno values
+// as the kernel gave them.
 //
 // A backend file defines `fdevent::backend::Backend` with the members that `is_backend` below
 // demands; the build names the file in FDEVENT_BACKEND_HEADER, so no other file knows which one it
@@ -27,8 +28,9 @@ using Tag = uint64_t;
 struct Event {
   Tag tag;
   Readiness ready;
-  // Interest that this event disarmed if the registration was one-shot. epoll disarms it whole;
-  // kqueue registers a filter per direction, and only the one that fired is gone.
+  // Interest that this event disarmed if the registration was one-shot. Both backends answer for
+  // all of it: what else of it kqueue's filters may still bring, up to an event each, finds nothing
+  // armed.
   Interest spent;
 };
 
@@ -42,7 +44,7 @@ struct Waited {
 //   int open()                                  0 or -errno; call once, before anything else
 //   int replace(Backend&& fresh)                takes over another's registrations under the same fd()
 //   int join(int outer) const                   registers fd() with another poller of the same kind
-//   int hush(int outer, bool quiet) const       whether that other one hears of fd(); what it misses meanwhile it hears afterwards
+//   int mute(int outer, bool muted) const       whether that other one hears of fd(); what it misses meanwhile it hears afterwards
 //   int fd() const                              the kernel object itself, pollable by another loop
 //   bool owns(int fd) const                     one of the backend's own descriptors
 //   int add(int fd, Interest, Trigger, Tag)     -EEXIST where it is registered already
@@ -63,7 +65,7 @@ struct is_backend<
            std::is_same_v<decltype(&B::open), int (B::*)()> &&
            std::is_same_v<decltype(&B::replace), int (B::*)(B&&)> &&
            std::is_same_v<decltype(&B::join), int (B::*)(int) const> &&
-           std::is_same_v<decltype(&B::hush), int (B::*)(int, bool) const> &&
+           std::is_same_v<decltype(&B::mute), int (B::*)(int, bool) const> &&
            std::is_same_v<decltype(&B::fd), int (B::*)() const> &&
            std::is_same_v<decltype(&B::owns), bool (B::*)(int) const> &&
            std::is_same_v<decltype(&B::add), int (B::*)(int, Interest, Trigger, Tag)> &&

@@ -89,8 +89,8 @@ int Backend::join(int outer) const {
   return introduce(outer, EPOLL_CTL_ADD, EPOLLIN);
 }
 
-int Backend::hush(int outer, bool quiet) const {
-  return introduce(outer, EPOLL_CTL_MOD, quiet ? 0 : uint32_t{EPOLLIN});
+int Backend::mute(int outer, bool muted) const {
+  return introduce(outer, EPOLL_CTL_MOD, muted ? 0 : uint32_t{EPOLLIN});
 }
 
 int Backend::introduce(int outer, int operation, uint32_t events) const {

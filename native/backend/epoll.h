@@ -21,7 +21,7 @@ class Backend {
   int open();
   int replace(Backend&& fresh);
   int join(int outer) const;
-  int hush(int outer, bool quiet) const;
+  int mute(int outer, bool muted) const;
   int fd() const { return epoll_.get(); }
   bool owns(int fd) const;
   int add(int fd, Interest interest, Trigger trigger, Tag tag);

@@ -65,6 +65,9 @@ void Reactor::unreference(Slot slot) {
 // Finds the first lane whose registration of this descriptor may be shared.
 Outcome Reactor::enlist(Slot slot) {
   const int fd = slots_[slot].fd;
+  if (refused_ && refused_(fd)) {
+    return failed(Syscall::control, -EINVAL);
+  }
   for (const auto& lane : lanes_) {
     if (lane->backend().owns(fd)) {
       return failed(Syscall::control, -EINVAL);

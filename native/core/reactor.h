@@ -7,6 +7,7 @@
 // has come back.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -44,10 +45,12 @@ class Reactor {
   Outcome open();
   bool is_open() const { return !lanes_.empty(); }
   int fd() const { return lanes_[0]->backend().fd(); }
+  // Descriptors that the driver keeps for itself.
+  void refuse(std::function<bool(int)> owned) { refused_ = std::move(owned); }
   // Registers the poller with another of its kind.
   int join(int outer) const { return lanes_[0]->backend().join(outer); }
   // Whether that one is told when there is something to fetch.
-  int hush(int outer, bool quiet) const { return lanes_[0]->backend().hush(outer, quiet); }
+  int mute(int outer, bool muted) const { return lanes_[0]->backend().mute(outer, muted); }
 
   // Starts a wait; `seconds` >= 0, infinity for no deadline, 0 for the present state. Returns the
   // slot that its record will name, or a failure. The outcome is answer(readiness, interest).
@@ -170,6 +173,7 @@ class Reactor {
   int deliver(Record* records, int capacity);
 
   Transfers* transfers_;
+  std::function<bool(int)> refused_;
   Slots slots_;
   std::vector<Slot> vanished_;
   // Lane 0 is the poller itself; the others are nested in it, for descriptors that need more than

@@ -183,10 +183,15 @@ Napi::Value statistics(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// connect(records, dispatch) -> the functions of a reactor of its own
+// driver() -> its name
+Napi::Value driver(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), environment_of(info).driver());
+}
+
+// connect(records, dispatch, threaded) -> the functions of a reactor of its own
 Napi::Value connect(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Environment* environment = Environment::create(env, info[0], info[1]);
+  Environment* environment = Environment::create(env, info[0], info[1], info[2].ToBoolean());
   if (!environment) {
     return env.Undefined();
   }
@@ -209,6 +214,7 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
   method("streamProgress",
          Napi::Function::New<stream_progress>(env, "streamProgress", environment));
   method("close", Napi::Function::New<close>(env, "close", environment));
+  method("driver", Napi::Function::New<driver>(env, "driver", environment));
   method("statistics", Napi::Function::New<statistics>(env, "statistics", environment));
   return reactor;
 }

@@ -1,13 +1,15 @@
 #include "node/environment.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace fdevent::node {
 
 static_assert(sizeof(core::Record) == 3 * sizeof(int32_t),
               "JavaScript reads records as three Int32");
 
-Environment* Environment::create(napi_env env, napi_value records, napi_value dispatch) {
+Environment* Environment::create(napi_env env, napi_value records, napi_value dispatch,
+                                 bool threaded) {
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type = napi_int8_array;
@@ -17,11 +19,8 @@ Environment* Environment::create(napi_env env, napi_value records, napi_value di
         .ThrowAsJavaScriptException();
     return nullptr;
   }
-  auto* environment = new Environment(env);
-  // Asynchronous, because libuv's handles are gone only when the loop has run their close
-  // callbacks; a worker that ends with an open handle aborts the process.
-  napi_async_cleanup_hook_handle handle;
-  if (napi_add_async_cleanup_hook(env, on_cleanup, environment, &handle) != napi_ok) {
+  auto* environment = new Environment(env, threaded);
+  if (!environment->prepare_cleanup(threaded)) {
     delete environment;
     Napi::Error::New(env, "this environment is ending").ThrowAsJavaScriptException();
     return nullptr;
@@ -30,20 +29,42 @@ Environment* Environment::create(napi_env env, napi_value records, napi_value di
   environment->capacity_ = static_cast<int>(length / 3);
   napi_create_reference(env, records, 1, &environment->records_array_);
   napi_create_reference(env, dispatch, 1, &environment->dispatch_);
-  napi_async_init(env, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"),
-                  &environment->context_);
+  // A thread-safe function brings an async context of its own; and Deno cannot destroy one when an environment ends.
+  if (!threaded) {
+    napi_async_init(env, Napi::Object::New(env), Napi::String::New(env, "FDEVENT"),
+                    &environment->context_);
+  }
   return environment;
 }
 
-void Environment::on_cleanup(napi_async_cleanup_hook_handle handle, void* data) {
-  auto* environment = static_cast<Environment*>(data);
-  environment->closing_ = true;
-  napi_delete_reference(environment->env_, environment->dispatch_);
-  napi_delete_reference(environment->env_, environment->records_array_);
-  napi_async_destroy(environment->env_, environment->context_);
-  environment->driver_.close([environment, handle] {
-    delete environment;
-    napi_remove_async_cleanup_hook(handle);
+bool Environment::prepare_cleanup(bool threaded) {
+  if (threaded) {
+    // Its driver ends at once. Deno frees the handle of an asynchronous hook twice.
+    return napi_add_env_cleanup_hook(
+               env_, [](void* data) { static_cast<Environment*>(data)->end([] {}); }, this) ==
+           napi_ok;
+  }
+  // Asynchronous, because libuv's handles are gone only when the loop has run their close
+  // callbacks; a worker that ends with an open handle aborts the process.
+  const auto on_cleanup = [](napi_async_cleanup_hook_handle handle, void* data) {
+    static_cast<Environment*>(data)->end([handle] { napi_remove_async_cleanup_hook(handle); });
+  };
+  napi_async_cleanup_hook_handle handle;
+  return napi_add_async_cleanup_hook(env_, on_cleanup, this, &handle) == napi_ok;
+}
+
+void Environment::end(Driver::Callback ended) {
+  closing_ = true;
+  napi_delete_reference(env_, dispatch_);
+  napi_delete_reference(env_, records_array_);
+  if (context_) {
+    napi_async_destroy(env_, context_);
+  }
+  driver_->close([this, ended = std::move(ended)] {
+    // Moved out, because it is destroyed with what calls it.
+    const Driver::Callback last = ended;
+    delete this;
+    last();
   });
 }
 
@@ -59,18 +80,20 @@ core::Outcome Environment::ensure_open() {
       return opened;
     }
   }
-  uv_loop_t* loop = nullptr;
-  if (closing_ || napi_get_uv_event_loop(env_, &loop) != napi_ok) {
+  if (closing_) {
     return core::failed(core::Syscall::create, -ECANCELED);
   }
   const int driven =
-      driver_.open(loop, reactor_.fd(), [this] { on_turn(); },
-                   {[this](int outer) { return reactor_.join(outer); },
-                    [this](int outer, bool quiet) { return reactor_.hush(outer, quiet); }});
+      driver_->open(env_, reactor_.fd(), [this] { on_turn(); },
+                    {[this](int outer) { return reactor_.join(outer); },
+                     [this](int outer, bool muted) { return reactor_.mute(outer, muted); }});
   if (driven < 0) {
     return core::failed(core::Syscall::create, driven);
   }
   driven_ = true;
+  if (driver_->owns_descriptors()) {
+    reactor_.refuse([this](int fd) { return driver_->owns(fd); });
+  }
   return 0;
 }
 
@@ -165,8 +188,8 @@ void Environment::close(int fd, std::vector<core::Slot>* interrupted) {
 // Tells the driver what the reactor needs now. During a turn its end does it, once.
 void Environment::settle() {
   if (!in_turn_) {
-    driver_.request_turn(reactor_.urgent());
-    driver_.reference(reactor_.referenced() > 0);
+    driver_->request_turn(reactor_.urgent());
+    driver_->reference(reactor_.referenced() > 0);
   }
 }
 
@@ -180,9 +203,9 @@ void Environment::on_turn() {
   }
   reactor_.finish_batch();
   in_turn_ = false;
-  driver_.hush(false);
+  driver_->mute(false);
   if (reactor_.take_moved()) {
-    driver_.watch_again();
+    driver_->watch_again();
   }
   settle();
 }
@@ -204,7 +227,7 @@ int Environment::fetch() {
   const int count = reactor_.turn(records_, capacity_);
   turn_records_ += count;
   if (count >= kCrowd) {
-    driver_.hush(true);
+    driver_->mute(true);
   }
   return count;
 }
@@ -220,8 +243,10 @@ void Environment::dispatch(int count) {
   napi_create_int32(env_, count, &argument);
   // Not a bare call: this opens a callback scope, at whose end Node runs the ticks and the promise
   // continuations. Since Node 26.4 they would otherwise wait for the next unrelated event.
+  // Deno writes the result to wherever it is told, be it nowhere.
+  napi_value result;
   const napi_status status =
-      napi_make_callback(env_, context_, receiver, dispatch, 1, &argument, nullptr);
+      napi_make_callback(env_, context_, receiver, dispatch, 1, &argument, &result);
   if (status == napi_pending_exception) {
     napi_value error;
     napi_get_and_clear_last_exception(env_, &error);

@@ -4,11 +4,12 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <vector>
 
 #include "core/reactor.h"
+#include "node/driver.h"
 #include "node/habit.h"
-#include "node/nested_driver.h"
 #include "node/transfers.h"
 
 namespace fdevent::node {
@@ -17,8 +18,8 @@ class Environment {
  public:
   // A batch of records stands in `records`, an Int32Array, when `dispatch(count)` runs. Lives until
   // the cleanup of the JavaScript environment has closed its handles. Null, with an exception
-  // pending, where that one is ending.
-  static Environment* create(napi_env env, napi_value records, napi_value dispatch);
+  // pending, where that one is ending. `threaded`: which driver.
+  static Environment* create(napi_env env, napi_value records, napi_value dispatch, bool threaded);
 
   int32_t start(int fd, Interest interest, double seconds, bool referenced);
   int32_t start_select(const std::vector<sys::Probe>& members, double seconds, bool referenced,
@@ -41,6 +42,7 @@ class Environment {
   }
   double progress(core::Slot slot) const { return transfers_.progress(slot); }
   core::Reactor& reactor() { return reactor_; }
+  const char* driver() const { return driver_->name(); }
 
   // The next batch, in the same callback: the count of its records, or 0.
   int next_in_callback() { return in_turn_ ? next_batch(&in_callback_) : 0; }
@@ -51,10 +53,13 @@ class Environment {
   // more gain nothing; a crowd has had its events after a few rounds.
   static constexpr int kRounds = 64;
   static constexpr int kRecords = 1024;
-  // How many records at once promise a turn that is worth the two calls of hushing libuv's poller.
+  // How many records at once promise a turn that is worth the two calls of muting libuv's poller.
   static constexpr int kCrowd = 16;
 
-  explicit Environment(napi_env env) : env_(env), transfers_(env) { transfers_.connect(&reactor_); }
+  Environment(napi_env env, bool threaded)
+      : env_(env), transfers_(env), driver_(make_driver(threaded)) {
+    transfers_.connect(&reactor_);
+  }
 
   core::Outcome ensure_open();
   void on_turn();
@@ -62,12 +67,13 @@ class Environment {
   int fetch();
   void dispatch(int count);
   void settle();
-  static void on_cleanup(napi_async_cleanup_hook_handle handle, void* data);
+  bool prepare_cleanup(bool threaded);
+  void end(Driver::Callback ended);
 
   napi_env env_;
   Transfers transfers_;
   core::Reactor reactor_{&transfers_};
-  NestedDriver driver_;
+  std::unique_ptr<Driver> driver_;  // never null
   int rounds_ = 0;
   int turn_records_ = 0;
   Habit in_callback_;

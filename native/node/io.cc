@@ -9,6 +9,7 @@
 
 #include "node/arguments.h"
 #include "sys/call.h"
+#include "sys/descriptors.h"
 #include "sys/plain_io.h"
 #include "sys/process_fd.h"
 
@@ -71,16 +72,14 @@ napi_value recv(napi_env env, napi_callback_info info) {
 
 napi_value send(napi_env env, napi_callback_info info) {
   return transfer(env, info, [](const Arguments& all, int fd, const uint8_t* start, size_t length) {
-    return sys::send(fd, start, length, all.integer(4) | MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sys::send(fd, start, length, all.integer(4) | sys::kSilently);
   });
 }
 
 // (fd) -> descriptor or -errno
 napi_value accept(napi_env env, napi_callback_info info) {
   const int fd = Arguments(env, info).integer(0);
-  return to_number(env, sys::retry([fd] {
-                     return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                   }));
+  return to_number(env, sys::accept_stream(fd));
 }
 
 // (fd) -> descriptor or -errno
@@ -153,21 +152,20 @@ napi_value socket_error(napi_env env, napi_callback_info info) {
 template <typename Call>
 napi_value create_pair(napi_env env, napi_callback_info info, Call&& syscall) {
   size_t length = 0;
-  int32_t* fds = Arguments(env, info).words(0, &length);
+  const Arguments arguments(env, info);
+  int32_t* fds = arguments.words(0, &length);
   if (!fds || length != 2) {
     return to_number(env, -EINVAL);
   }
-  return to_number(env, sys::call([&] { return syscall(fds); }));
+  return to_number(env, syscall(fds));
 }
 
 napi_value pipe(napi_env env, napi_callback_info info) {
-  return create_pair(env, info, [](int* fds) { return ::pipe2(fds, O_NONBLOCK | O_CLOEXEC); });
+  return create_pair(env, info, sys::make_pipe);
 }
 
 napi_value socketpair(napi_env env, napi_callback_info info) {
-  return create_pair(env, info, [](int* fds) {
-    return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
-  });
+  return create_pair(env, info, sys::make_socketpair);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "node/nested_driver.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace fdevent::node {
@@ -12,7 +13,11 @@ uv_handle_t* base(const Handle& handle) {
 
 }  // namespace
 
-int NestedDriver::open(uv_loop_t* loop, int fd, Callback on_turn, Member member) {
+int NestedDriver::open(napi_env env, int fd, Callback on_turn, Member member) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    return -ECANCELED;
+  }
   on_turn_ = std::move(on_turn);
   member_ = std::move(member);
 
@@ -48,12 +53,14 @@ int NestedDriver::watch() {
   return started;
 }
 
-void NestedDriver::hush(bool quiet) {
-  if (quiet == quiet_ || open_handles_ == 0) {
+// Each event would otherwise be told to libuv's poller as well, which costs the kernel a tenth of passing a byte along. A failure
+// means that there is nothing to mute: the program has closed a number that was the library's or libuv's.
+void NestedDriver::mute(bool muted) {
+  if (muted == muted_ || open_handles_ == 0) {
     return;
   }
-  quiet_ = quiet;
-  static_cast<void>(member_.hush(uv_backend_fd(poll_->loop), quiet));
+  muted_ = muted;
+  static_cast<void>(member_.mute(uv_backend_fd(poll_->loop), muted));
 }
 
 void NestedDriver::watch_again() {

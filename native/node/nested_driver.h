@@ -5,37 +5,21 @@
 
 #include <uv.h>
 
-#include <functional>
 #include <memory>
+
+#include "node/driver.h"
 
 namespace fdevent::node {
 
-class NestedDriver {
+class NestedDriver final : public Driver {
  public:
-  using Callback = std::function<void()>;
-  // The poller as a member of another one, given by its descriptor.
-  struct Member {
-    std::function<int(int)> join;
-    std::function<int(int, bool)> hush;
-  };
-
-  // `on_turn` runs on the loop's thread whenever `fd` is readable, and once per loop iteration
-  // after request_turn(). Returns 0 or a negated errno.
-  int open(uv_loop_t* loop, int fd, Callback on_turn, Member member);
-
-  // Without a kernel event: the loop does not sleep before the next turn.
-  void request_turn(bool wanted);
-  // During a turn that goes on for long: each event would otherwise be told to libuv's poller as well, which
-  // costs the kernel a tenth of passing a byte along.
-  void hush(bool quiet);
-  // The descriptor has its old number and is a new object.
-  void watch_again();
-  // Whether the loop stays alive for this driver.
-  void reference(bool wanted);
-
-  // Ends the handles; `closed` runs from the loop when they are gone, at once where there are none.
-  // The driver may be destroyed from there, not earlier.
-  void close(Callback closed);
+  int open(napi_env env, int fd, Callback on_turn, Member member) override;
+  void request_turn(bool wanted) override;
+  void mute(bool muted) override;
+  void watch_again() override;
+  void reference(bool wanted) override;
+  void close(Callback closed) override;
+  const char* name() const override { return "nested"; }
 
  private:
   // libuv's structs may be larger in the running process than in the headers this was built with.
@@ -57,7 +41,7 @@ class NestedDriver {
   int open_handles_ = 0;
   bool referenced_ = false;
   bool turn_requested_ = false;
-  bool quiet_ = false;
+  bool muted_ = false;
 };
 
 }  // namespace fdevent::node

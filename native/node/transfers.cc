@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "sys/call.h"
+#include "sys/descriptors.h"
 #include "sys/plain_io.h"
 
 namespace fdevent::node {
@@ -158,8 +159,7 @@ Outcome Transfers::read_once(Slot slot, uint8_t* start, size_t length) {
 
 int Transfers::attempt_write(const Stream& stream, const uint8_t* start, size_t length) {
   if (stream.socket) {
-    return sys::retry(
-        [&] { return sys::send(stream.fd, start, length, MSG_DONTWAIT | MSG_NOSIGNAL); });
+    return sys::retry([&] { return sys::send(stream.fd, start, length, sys::kSilently); });
   }
   if (!stream.blocking) {
     return sys::retry([&] { return sys::write(stream.fd, start, length); });

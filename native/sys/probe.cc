@@ -1,7 +1,13 @@
+#ifdef __APPLE__
+#define _DARWIN_UNLIMITED_SELECT 1  // sets larger than FD_SETSIZE
+#endif
 #include "sys/probe.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/select.h>
 
+#include <utility>
 #include <vector>
 
 #include "sys/call.h"
@@ -47,6 +53,49 @@ Readiness from_poll(short revents) {
   return ready;
 }
 
+#ifdef __APPLE__
+// macOS's poll(2) calls terminals and other devices invalid. Its select(2) does not, and has no limit when told so.
+int probe_device(int fd, Interest interest) {
+  const int open = call([fd] { return ::fcntl(fd, F_GETFD); });
+  if (open < 0) {
+    return open;
+  }
+  const size_t number = static_cast<size_t>(fd);
+  std::vector<fd_set> sets[3];
+  for (std::vector<fd_set>& set : sets) {
+    set.resize(number / FD_SETSIZE + 1);
+  }
+  for (const auto& [bit, index] : {std::pair{kReadable, 0}, {kWritable, 1}, {kPriority, 2}}) {
+    if (interest & bit) {
+      sets[index][number / FD_SETSIZE].fds_bits[number % FD_SETSIZE / NFDBITS] |=
+          static_cast<int32_t>(uint32_t{1} << (number % NFDBITS));
+    }
+  }
+  const int found = retry([&] {
+    timeval zero{};
+    return ::select(fd + 1, sets[0].data(), sets[1].data(), sets[2].data(), &zero);
+  });
+  if (found < 0) {
+    return found;
+  }
+  Readiness ready = 0;
+  for (const auto& [bit, index] : {std::pair{kReadable, 0}, {kWritable, 1}, {kPriority, 2}}) {
+    const int32_t word = sets[index][number / FD_SETSIZE].fds_bits[number % FD_SETSIZE / NFDBITS];
+    ready |= (static_cast<uint32_t>(word) >> (number % NFDBITS)) & 1 ? bit : 0;
+  }
+  return static_cast<int>(ready);
+}
+#else
+int probe_device(int, Interest) {
+  return -EBADF;
+}
+#endif
+
+int result_of(const pollfd& polled, Interest interest) {
+  return polled.revents & POLLNVAL ? probe_device(polled.fd, interest)
+                                   : static_cast<int>(from_poll(polled.revents));
+}
+
 }  // namespace
 
 int probe(Probe* probes, size_t count, size_t* culprit) {
@@ -71,11 +120,12 @@ int probe(Probe* probes, size_t count, size_t* culprit) {
     done += size;
   }
   for (size_t i = 0; i < count; ++i) {
-    if (polled[i].revents & POLLNVAL) {
+    const int ready = result_of(polled[i], probes[i].interest);
+    if (ready < 0) {
       *culprit = i;
-      return -EBADF;
+      return ready;
     }
-    probes[i].ready = from_poll(polled[i].revents);
+    probes[i].ready = static_cast<Readiness>(ready);
   }
   return 0;
 }
@@ -86,7 +136,7 @@ int probe(int fd, Interest interest) {
   if (result < 0) {
     return result;
   }
-  return polled.revents & POLLNVAL ? -EBADF : static_cast<int>(from_poll(polled.revents));
+  return result_of(polled, interest);
 }
 
 }  // namespace fdevent::sys

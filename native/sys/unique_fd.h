@@ -22,6 +22,7 @@ class UniqueFd {
 
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
 
   // close(2) is never retried: after EINTR Linux has released the number already, and another
   // thread may own it by now.

@@ -213,7 +213,8 @@ TEST_CASE_FIXTURE(HangupLeftOver,
   CHECK(turns_over(8) <= 1);
 }
 
-TEST_CASE_FIXTURE(Reuse, "an event that finds its number closed fails the waits it does not end") {
+TEST_CASE_FIXTURE(Reuse, "an event that finds its number closed fails the waits it does not end" *
+                             epoll_only()) {
   put(p.first, kFd);
   const Slot reader = h.start(kFd, kReadable);
   const Slot exceptional = h.start(kFd, kPriority);

@@ -231,7 +231,7 @@ TEST_CASE_FIXTURE(GoneStreams,
   h.check_idle();
 }
 
-TEST_CASE_FIXTURE(GoneStreams, "a stream outlives the leftovers of others") {
+TEST_CASE_FIXTURE(GoneStreams, "a stream outlives the leftovers of others" * epoll_only()) {
   const Slot waiter = attach(kReadable);
   put(other.first, kFd + 1);
   const Slot watch = h.watch(kFd + 1, kReadable);

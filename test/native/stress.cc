@@ -390,7 +390,9 @@ TEST_CASE(
   CHECK(stress.started > static_cast<int>(steps / 10));
   CHECK(stress.handed_over > static_cast<int>(steps / 20));
   CHECK(stress.told > static_cast<int>(steps / 20));
-  CHECK(stress.moved > static_cast<int>(steps / 10'000));
+  // Only epoll, of which libkqueue is made, keeps what belonged to a closed number, and has to be replaced.
+  CHECK(
+      (kEpoll || kLibkqueue ? stress.moved > static_cast<int>(steps / 10'000) : stress.moved == 0));
 }
 
 }  // namespace

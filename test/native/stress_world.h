@@ -104,6 +104,10 @@ class World {
         object.file = true;
         return object;
       case 1:
+        if (kLibkqueue) {  // which tells objects apart by their inodes, and all eventfds share one
+          pair = make_sockets();
+          break;
+        }
         object.self = make_eventfd(below(2));
         return object;
       case 2:

@@ -16,14 +16,30 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "backend/selected.h"
 #include "sys/readiness.h"
 #include "sys/unique_fd.h"
 
 namespace fdevent::test {
 
 using sys::UniqueFd;
+
+inline constexpr bool kEpoll = std::string_view(backend::Backend::kName) == "epoll";
+#ifdef __linux__
+inline constexpr bool kLibkqueue = !kEpoll;
+#else
+inline constexpr bool kLibkqueue = false;
+#endif
+// For a test of what only epoll does, and of what libkqueue cannot do where a kqueue can. The run counts it as skipped.
+inline doctest::skip epoll_only() {
+  return doctest::skip(!kEpoll);
+}
+inline doctest::skip not_libkqueue() {
+  return doctest::skip(kLibkqueue);
+}
 
 // All that select(2) can be asked for.
 inline constexpr Interest kSelectable = kReadable | kWritable | kPriority;

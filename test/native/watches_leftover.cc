@@ -33,7 +33,7 @@ struct LeftOver {
   Pair q = make_sockets();
 };
 
-TEST_CASE_FIXTURE(LeftOver, "a leftover of a watch stops firing after a few turns") {
+TEST_CASE_FIXTURE(LeftOver, "a leftover of a watch stops firing after a few turns" * epoll_only()) {
   for (const bool edge : {false, true}) {
     leave(edge);
     CHECK(h.wants_turn());
@@ -46,7 +46,8 @@ TEST_CASE_FIXTURE(LeftOver, "a leftover of a watch stops firing after a few turn
 }
 
 TEST_CASE_FIXTURE(LeftOver,
-                  "leaving a leftover behind tells the driver, once, and keeps the number") {
+                  "leaving a leftover behind tells the driver, once, and keeps the number" *
+                      epoll_only()) {
   const int number = h.reactor.fd();
   CHECK_FALSE(h.reactor.take_moved());
   leave();
@@ -57,7 +58,8 @@ TEST_CASE_FIXTURE(LeftOver,
   CHECK_FALSE(h.reactor.take_moved());
 }
 
-TEST_CASE_FIXTURE(LeftOver, "whoever watches the reactor's descriptor can join it again") {
+TEST_CASE_FIXTURE(LeftOver,
+                  "whoever watches the reactor's descriptor can join it again" * epoll_only()) {
   Harness outer;
   REQUIRE(h.reactor.join(outer.reactor.fd()) == 0);
   leave();
@@ -69,7 +71,7 @@ TEST_CASE_FIXTURE(LeftOver, "whoever watches the reactor's descriptor can join i
   CHECK(h.settle() == Records{{wait, kReadable, q.first.get()}});
 }
 
-TEST_CASE_FIXTURE(LeftOver, "waits, watches and deadlines outlive a leftover") {
+TEST_CASE_FIXTURE(LeftOver, "waits, watches and deadlines outlive a leftover" * epoll_only()) {
   const int fd = q.first.get();
   const Slot wait = h.start(fd, kReadable);
   const Slot select = h.select({{fd, kReadable, 0}});
@@ -116,7 +118,8 @@ TEST_CASE_FIXTURE(LeftOver, "a deadline that passes while a leftover fires is ke
 }
 
 TEST_CASE_FIXTURE(LeftOver,
-                  "waits whose number was closed or reused meanwhile fail, others do not") {
+                  "waits whose number was closed or reused meanwhile fail, others do not" *
+                      epoll_only()) {
   put(q.first, kFd + 1);
   put(q.first, kFd + 2);
   const Slot on_closed = h.start(kFd + 1, kReadable);
@@ -187,8 +190,8 @@ TEST_CASE_FIXTURE(LeftOver, "leftovers of many numbers are left behind together"
   h.check_idle();
 }
 
-TEST_CASE_FIXTURE(LeftOver,
-                  "where the system has no descriptor to give, everybody else is served") {
+TEST_CASE_FIXTURE(LeftOver, "where the system has no descriptor to give, everybody else is served" *
+                                epoll_only()) {
   const Slot level = h.watch(q.first, kReadable);
   leave();
   rlimit limit;
