@@ -10,13 +10,15 @@ const SECONDS = 3
 const limit = Number(
   /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity,
 )
-const SUSPENDED = limit >= 11_000 ? 10_000 : 2000
+const FEW = 2000
+const MANY = limit >= 11_000 ? 10_000 : FEW
 
 const KEPT = `requests on ${CONNECTIONS} connections that stay, from ${GENERATOR}`
 const NEW = `a connection for each request, from ${GENERATOR}`
-const WAITING = `${SUSPENDED.toLocaleString('en')} suspended requests, woken by one event`
+const waitingGroup = (count) => `${count.toLocaleString('en')} suspended requests, woken by one event`
 
-const uwsgi = tool('uwsgi', '--plugins', 'python3', '--version')
+// Tied to its parent by setpriv, of util-linux.
+const uwsgi = tool('setpriv', 'uwsgi', '--plugins', 'python3', '--version')
 
 function contestants({ scale }) {
   const asked = (group, how) => {
@@ -37,11 +39,10 @@ function contestants({ scale }) {
       ...(how === 'close' ? [one('uWSGI, asynchronous', 'peer', 'uwsgi', uwsgi)] : []),
     ]
   }
-  const count = Math.max(20, Math.round(SUSPENDED * scale))
-  const waiting = (name, kind, server, ...needs) => {
-    const [program, ...args] = node('gateway-suspended', server, count)
+  const waiting = (count, name, kind, server, ...needs) => {
+    const [program, ...args] = node('gateway-suspended', server, Math.max(20, Math.round(count * scale)))
     return {
-      group: WAITING,
+      group: waitingGroup(count),
       name,
       kind,
       floor: 'async handler',
@@ -53,10 +54,13 @@ function contestants({ scale }) {
   return [
     ...asked(KEPT, 'keep'),
     ...asked(NEW, 'close'),
-    waiting('async handler', 'floor', 'plainWaiting'),
-    waiting('gateway, a generator', 'fdevent', 'generatorWaiting'),
-    waiting('gateway, an async generator', 'fdevent', 'asyncGeneratorWaiting'),
-    waiting('uWSGI, asynchronous', 'peer', 'uwsgi', uwsgi),
+    ...[...new Set([MANY, FEW])].flatMap((count) => [
+      waiting(count, 'async handler', 'floor', 'plainWaiting'),
+      waiting(count, 'gateway, a generator', 'fdevent', 'generatorWaiting'),
+      waiting(count, 'gateway, an async generator', 'fdevent', 'asyncGeneratorWaiting'),
+    ]),
+    // One of its requests at a time can wait for a descriptor, so that each needs a descriptor of its own.
+    waiting(FEW, 'uWSGI, asynchronous', 'peer', 'uwsgi', uwsgi),
   ]
 }
 
@@ -79,7 +83,7 @@ export default {
     { what: 'requests/s: to node:http', group: KEPT, figure: 'rate', ...generator, to: 'node:http', atLeast: 0.9 },
     {
       what: 'memory of a suspended request: to an async handler',
-      group: WAITING,
+      group: waitingGroup(MANY),
       figure: 'resident',
       ...generator,
       to: 'async handler',

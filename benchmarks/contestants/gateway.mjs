@@ -1,5 +1,5 @@
 /** `gateway.mjs SERVER CONNECTIONS SECONDS keep|close`: microseconds per request, of CPU time too, and requests per second. */
-import { spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { load } from './gateway/load.mjs'
 import { cpuOf } from './gateway/process.mjs'
@@ -11,10 +11,9 @@ const how = rest[2]
 
 async function start() {
   if (name === 'uwsgi') return startUwsgi(connections * 2)
-  const program = new URL('gateway/servers.mjs', import.meta.url).pathname
-  const child = spawn(process.execPath, [program, name], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(child.stdout.setEncoding('utf8'), 'data')
-  return { port: Number(line), child }
+  const child = fork(new URL('gateway/servers.mjs', import.meta.url), [name])
+  const [port] = await once(child, 'message')
+  return { port, child }
 }
 
 const { port, child } = await start()

@@ -76,5 +76,6 @@ if (process.argv[2] === 'load') {
   const [port, connections, seconds] = process.argv.slice(3, 6).map(Number)
   await load(port, connections, seconds, process.argv[6])
 } else {
+  process.on('disconnect', () => process.exit(0))
   process.on('message', ({ open: count, port, path }) => open(count, port, path))
 }

@@ -48,8 +48,9 @@ export function listen(name, fd) {
   return new Promise((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => resolve(server)))
 }
 
-// As a program of its own: prints the port, and serves until it is killed.
+// As a process of its own, by fork(): tells the port, and serves until whoever started it has ended.
 if (process.argv[1] === import.meta.filename) {
   const server = await listen(process.argv[2])
-  console.log(server.address().port)
+  process.on('disconnect', () => process.exit(0))
+  process.send(server.address().port)
 }

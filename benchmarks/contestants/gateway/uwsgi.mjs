@@ -8,8 +8,12 @@ export async function startUwsgi(cores, fifo) {
   const port = await freePort()
   const args = ['--plugins', 'python3', '--async', cores, '--listen', 4096, '--http-socket', `127.0.0.1:${port}`]
   args.push('--wsgi-file', here('peers/uwsgi/app.py'), '--disable-logging', '--single-interpreter', '--die-on-term')
+  // Whatever becomes of this process, uWSGI ends with it.
   const env = { ...process.env, ...(fifo && { FIFO: fifo }) }
-  const child = spawn('uwsgi', args.map(String), { stdio: ['ignore', 'ignore', 'pipe'], env })
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'uwsgi', ...args].map(String), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env,
+  })
   let told = ''
   child.stderr.setEncoding('utf8').on('data', (text) => (told += text))
   for (let i = 0; !(await answers(port)); i += 1) {
