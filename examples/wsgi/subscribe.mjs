@@ -20,11 +20,13 @@ export default function* subscribe(environ, startResponse) {
     }
     send(redis, command('SUBSCRIBE', channel)) // a new connection has room for that
     startResponse('200 OK', [['Content-Type', 'text/event-stream']])
+    // Node would otherwise read, and have, what is waited for here. (Earlier it would begin again behind the request's end.)
+    client.pause()
     const replies = new Replies()
     const buffer = new Uint8Array(65_536)
     for (;;) {
-      // Whichever comes first: something from Redis, or from the client, who has nothing to say any more but that it is the end. (One
-      // whose connection breaks the gateway notices by itself. A connection of HTTP/2 speaks for many requests: not for that.)
+      // Whichever comes first: something from Redis, or from the client, who has nothing to say any more but that it is the end.
+      // (A connection of HTTP/2 speaks for many requests: not for that.)
       const { readable } = yield environ['fdevent.select']([redis, client], [], [])
       if (readable.includes(client)) return
       const count = recv(redis, buffer)
@@ -37,5 +39,6 @@ export default function* subscribe(environ, startResponse) {
     }
   } finally {
     close(redis)
+    client.resume()
   }
 }
