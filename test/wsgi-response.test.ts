@@ -240,11 +240,33 @@ describe('Content-Length', () => {
       yield 'größe'
     },
     promise: async (_environ, startResponse) => (startResponse('200 OK', []), ['größe']),
+    'async generator': async function* (_environ, startResponse) {
+      await null
+      startResponse('200 OK', [])
+      yield 'größe'
+      await null
+    },
   }
 
   test.each(Object.entries(one))('spec 20: one chunk of a %s: its length', async (_name, application) => {
     const { body, headers } = await answer(application)
     expect([body, headers['content-length'], headers['transfer-encoding']]).toEqual(['größe', '7', undefined])
+  })
+
+  test('spec 18: what an async generator yielded is sent while it awaits something else', async () => {
+    let release = (): void => {}
+    const served = await serve(async function* (_environ, startResponse) {
+      startResponse('200 OK', [])
+      yield 'first'
+      await new Promise<void>((resolve) => (release = resolve))
+      yield 'second'
+    })
+    const client = await Raw.connect(served)
+    client.send(GET)
+    await client.until(/first/)
+    expect(client.received).toMatch(/transfer-encoding: chunked/i)
+    release()
+    await client.until(/second\r\n0\r\n\r\n$/)
   })
 
   test('spec 20: several chunks: chunked for HTTP/1.1, and the end of the connection for 1.0', async () => {

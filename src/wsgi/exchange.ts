@@ -227,7 +227,9 @@ export class Exchange implements Overseer, Owner {
   }
 
   #promised(result: Promise<IteratorResult<Chunk>>): void {
-    this.#leave()
+    this.#detach()
+    // What promises alone stand in the way of comes within this turn: it may be the end, and the chunk that is held the only one.
+    if (this.#responder.holding) setImmediate(flush, this)
     this.#state = PROMISED
     // Not every hand-made iterator keeps its promise to return one.
     Promise.resolve(result).then(
@@ -306,9 +308,23 @@ export class Exchange implements Overseer, Owner {
     environ['x-wsgiorg.fdevent.timeout'].expired = expired
   }
 
+  /** @internal */
+  flush(): void {
+    if (this.#state === OVER) return
+    try {
+      this.#responder.flush()
+    } catch (error) {
+      this.#fail(error, 'answering')
+    }
+  }
+
   /** Called whenever the present turn is going to end with the application unfinished. */
   #leave(): void {
     if (this.#environ !== undefined) this.#responder.flush()
+    this.#detach()
+  }
+
+  #detach(): void {
     if (this.#scope !== undefined) return
     this.#scope = new AsyncResource('fdevent.wsgi')
     onClosed(this.#req, this.#res, () => this.#closed())
@@ -386,4 +402,8 @@ export class Exchange implements Overseer, Owner {
 
 function goOn(exchange: Exchange): void {
   exchange.goOn()
+}
+
+function flush(exchange: Exchange): void {
+  exchange.flush()
 }

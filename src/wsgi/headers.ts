@@ -54,15 +54,8 @@ export function checkHead(status: unknown, headers: HeaderList): Head {
   if (typeof status !== 'string') {
     throw new WsgiError(`startResponse's status must be a string such as '200 OK', not ${kindOf(status)}`)
   }
-  if (!statuses.has(status)) checkStatus(status)
-  const head: Head = {
-    status: Number(status.slice(0, 3)),
-    reason: status.slice(4),
-    fields: [],
-    length: -1,
-    ascii: true,
-  }
-  if (!ASCII.test(status)) head.ascii = false
+  const { code, reason, ascii } = statuses.get(status) ?? checkStatus(status)
+  const head: Head = { status: code, reason, fields: [], length: -1, ascii }
   if (Array.isArray(headers)) {
     for (let i = 0; i < headers.length; i += 1) add(head, headers[i])
   } else if (typeof headers === 'object' && headers !== null && typeof headers[Symbol.iterator] === 'function') {

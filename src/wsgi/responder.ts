@@ -66,6 +66,11 @@ export class Responder {
     return this.#committed
   }
 
+  /** There is a first chunk that was not sent yet. */
+  get holding(): boolean {
+    return this.#held !== undefined
+  }
+
   start(status: string, headers: HeaderList, excInfo?: unknown): Write {
     if (this.over) throw new WsgiError('startResponse was called after the request was over')
     const replacing = excInfo !== undefined && excInfo !== null
