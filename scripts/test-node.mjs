@@ -1,8 +1,8 @@
 // Runs the test suite on other versions of Node: node scripts/test-node.mjs [VERSION...] [-- VITEST ARGUMENTS]
-// The binaries come from npm packages into .cache/, so that nobody's ordinary install carries them. One build serves
-// all: the addon uses Node-API only, and libuv's ABI has been stable since 1.0.
+// One build serves all: the addon uses Node-API only, and libuv's ABI has been stable since 1.0.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import process from 'node:process'
+import { installNode } from './node-versions.mjs'
 
 const OLDEST_TO_NEWEST = ['20.19.0', '22', '24', '26']
 
@@ -13,7 +13,7 @@ const root = new URL('..', import.meta.url).pathname
 const results = []
 
 for (const version of versions.length > 0 ? versions : OLDEST_TO_NEWEST) {
-  const node = install(version)
+  const node = installNode(version)
   const { stdout: exact } = spawnSync(node, ['--version'], { encoding: 'utf8' })
   console.log(`\n== Node ${exact.trim()}`)
   const { status } = spawnSync(node, [`${root}node_modules/vitest/vitest.mjs`, 'run', ...vitestArguments], {
@@ -27,23 +27,6 @@ for (const version of versions.length > 0 ? versions : OLDEST_TO_NEWEST) {
 console.log()
 for (const { exact, passed } of results) console.log(`Node ${exact}: ${passed ? 'passed' : 'FAILED'}`)
 process.exit(results.every(({ passed }) => passed) ? 0 : 1)
-
-function install(version) {
-  const name = `node-${process.platform}-${process.arch}`
-  const prefix = `${root}.cache/node-${version}`
-  const binary = `${prefix}/node_modules/${name}/bin/node`
-  if (!existsSync(binary)) {
-    mkdirSync(prefix, { recursive: true })
-    const { status } = spawnSync('npm', ['install', '--prefix', prefix, '--no-save', `${name}@${version}`], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    if (status !== 0 || !existsSync(binary)) {
-      console.error(`Node ${version} could not be installed from the npm package ${name}`)
-      process.exit(1)
-    }
-  }
-  return binary
-}
 
 // Each version's report gets a file of its own; see vitest.config.ts.
 function report(version) {
