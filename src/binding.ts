@@ -62,7 +62,8 @@ export interface Reactor {
   startSelect(pairs: Int32Array, seconds: number, referenced: boolean): number
   /** During the dispatch of a select's record: replaces each interest in `pairs` by the part that is ready. */
   selection(slot: number, pairs: Int32Array): void
-  cancel(slot: number): void
+  /** The outcome of a transfer that was done already, or 0. */
+  cancel(slot: number): number
   /** At the end of a dispatch: fetches a further batch, and returns its count of records. */
   readonly next: () => number
   /** The slots of what it interrupts. */

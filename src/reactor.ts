@@ -94,11 +94,16 @@ function deliver(count: number): boolean {
       continue
     }
     settled = true
-    if (outcome < 0) {
-      fail(slot, failure(outcome, records[at + 2] as number))
-    } else {
-      const ending = forget(slot)
-      resolve((ending?.value === undefined ? outcome !== 0 : ending.value(outcome, slot)) as never)
+    try {
+      if (outcome < 0) {
+        fail(slot, failure(outcome, records[at + 2] as number))
+      } else {
+        const ending = forget(slot)
+        resolve((ending?.value === undefined ? outcome !== 0 : ending.value(outcome, slot)) as never)
+      }
+    } catch (error) {
+      // Promises do not throw; whoever is told by a call may, and it must cost no other wait of the batch.
+      binding.uncaught(error)
     }
   }
   return settled
@@ -219,11 +224,15 @@ export function abortableTransfer(
 
 function abort(slot: number, signal: AbortSignal): void {
   const error = new AbortError(signal.reason)
+  const resolve = resolves[slot] as Resolve
   const reject = rejects[slot] as Reject
-  endings[slot]?.explain?.(error, slot)
+  const ending = endings[slot]
+  ending?.explain?.(error, slot)
   forget(slot)
-  native.cancel(slot)
-  reject(error)
+  const done = native.cancel(slot)
+  // A transfer that is done cannot be undone, and what it has read is nowhere else: its result was on the way.
+  if (done > 0 && ending?.value !== undefined) resolve(ending.value(done, slot) as never)
+  else reject(error)
 }
 
 /** Starts a watch; the slot it goes by. */

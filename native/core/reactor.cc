@@ -209,16 +209,22 @@ void Reactor::withdraw(Slot slot) {
   fail_vanished();
 }
 
-void Reactor::cancel(Slot slot) {
+Outcome Reactor::cancel(Slot slot) {
   if (!slots_.holds(slot)) {
-    return;
+    return 0;
   }
-  if (slots_[slot].state == Wait::State::completed) {
-    unreference(slot);  // its record is on the way, and frees the slot
-    slots_[slot].abandoned = true;
-    return;
+  if (slots_[slot].state != Wait::State::completed) {
+    withdraw(slot);
+    return 0;
   }
-  withdraw(slot);
+  unreference(slot);  // its record is on the way, and frees the slot
+  slots_[slot].abandoned = true;
+  if (slots_[slot].kind != Wait::Kind::attached) {
+    return 0;
+  }
+  const auto found = std::find_if(done_.begin(), done_.end(),
+                                  [slot](const Record& record) { return record.slot == slot; });
+  return found == done_.end() ? 0 : found->outcome;
 }
 
 void Reactor::close(int fd, std::vector<Slot>* interrupted) {

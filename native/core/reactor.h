@@ -98,7 +98,8 @@ class Reactor {
 
   // After either returns, no record of that wait or watch counts: the caller forgets the slot
   // first.
-  void cancel(Slot slot);
+  // Returns the outcome of an attached one that was done already: what it has read is nowhere else.
+  Outcome cancel(Slot slot);
   // Ends everything on a descriptor that is about to be closed; appends the slots that were waiting
   // or watching.
   void close(int fd, std::vector<Slot>* interrupted);

@@ -62,11 +62,10 @@ napi_value next(napi_env env, napi_callback_info info) {
   return to_number(env, static_cast<Environment*>(Arguments(env, info).data)->next_in_callback());
 }
 
-// cancel(slot)
+// cancel(slot) -> the outcome of a transfer that was done already, or 0
 napi_value cancel(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  static_cast<Environment*>(arguments.data)->cancel(arguments.integer(0));
-  return nullptr;
+  return to_number(env, static_cast<Environment*>(arguments.data)->cancel(arguments.integer(0)));
 }
 
 // watch(fd, interest, edge, referenced) -> slot or failure

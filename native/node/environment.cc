@@ -175,9 +175,10 @@ int32_t Environment::start_attached(core::Slot stream, Interest interest, double
   return slot;
 }
 
-void Environment::cancel(core::Slot slot) {
-  reactor_.cancel(slot);
+core::Outcome Environment::cancel(core::Slot slot) {
+  const core::Outcome outcome = reactor_.cancel(slot);
   settle();
+  return outcome;
 }
 
 void Environment::close(int fd, std::vector<core::Slot>* interrupted) {

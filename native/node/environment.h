@@ -27,7 +27,7 @@ class Environment {
   int32_t watch(int fd, Interest interest, bool edge, bool referenced);
   core::Outcome set_interest(core::Slot slot, Interest interest);
   void set_referenced(core::Slot slot, bool referenced);
-  void cancel(core::Slot slot);
+  core::Outcome cancel(core::Slot slot);
   void close(int fd, std::vector<core::Slot>* interrupted);
   // Streams: a slot or a failure; then as Transfers has it.
   int32_t open_stream(int fd);

@@ -201,6 +201,9 @@ Transfers::Reference* Transfers::refer(Reference* last, napi_value array) {
 }
 
 void Transfers::hold(Reference** place, Reference* reference) {
+  if (*place == reference) {
+    return;
+  }
   if (reference) {
     ++reference->holders;
   }

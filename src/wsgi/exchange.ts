@@ -10,7 +10,16 @@ import { answerAndLeave, isGone, onClosed } from './connection.js'
 import { createEnviron } from './environ.js'
 import { BodyTooLarge, kindOf, report, WsgiError } from './faults.js'
 import { AsyncInput, InputStream } from './input.js'
-import { type AnyIterator, checkBody, closeBody, isSync, isThenable, iteratorOf, swallowed } from './iteration.js'
+import {
+  type AnyIterator,
+  checkBody,
+  closeBody,
+  isPlainArray,
+  isSync,
+  isThenable,
+  iteratorOf,
+  swallowed,
+} from './iteration.js'
 import { alreadyRead, announcesTooMuch, hasBody, Receiver } from './receive.js'
 import { checkChunk, type Overseer, Responder } from './responder.js'
 import type { Settings } from './settings.js'
@@ -44,6 +53,7 @@ export class Exchange implements Overseer, Owner {
   #waiter: Waiter | undefined
   #state = RECEIVING
   #gone = false
+  #listening = false
   #environ: Environ | undefined
   #receiver: Receiver | undefined
   #body: object | undefined
@@ -222,8 +232,10 @@ export class Exchange implements Overseer, Owner {
   goOn(): void {
     if (this.#state === OVER) return
     const value = this.#value
+    const thrown = this.#thrown
     this.#value = undefined
-    this.#enter(() => this.#continue(value, this.#thrown))
+    this.#thrown = false
+    this.#enter(() => this.#continue(value, thrown))
   }
 
   #promised(result: Promise<IteratorResult<Chunk>>): void {
@@ -265,7 +277,7 @@ export class Exchange implements Overseer, Owner {
     if (chunk.length > 0) {
       if (waiter?.announced) throw swallowed()
       // No code of the application's runs between two chunks of an array.
-      this.#responder.take(chunk, !Array.isArray(this.#body))
+      this.#responder.take(chunk, !isPlainArray(this.#body))
       return true
     }
     this.#leave()
@@ -325,8 +337,13 @@ export class Exchange implements Overseer, Owner {
   }
 
   #detach(): void {
-    if (this.#scope !== undefined) return
-    this.#scope = new AsyncResource('fdevent.wsgi')
+    this.#scope ??= new AsyncResource('fdevent.wsgi')
+    this.#listen()
+  }
+
+  #listen(): void {
+    if (this.#listening) return
+    this.#listening = true
     onClosed(this.#req, this.#res, () => this.#closed())
     if (isGone(this.#req, this.#res)) this.#gone = true
   }
@@ -341,15 +358,18 @@ export class Exchange implements Overseer, Owner {
     if (this.#state === OVER) return
     this.#gone = true
     this.#abort?.abort()
-    // While a step is under way its iterator cannot be closed; what comes of it is looked at then.
-    if (this.#state !== STEPPING && this.#state !== PROMISED) this.#enter(() => this.#finish())
+    // While a step is under way its iterator cannot be closed, and a body that is promised not yet; what comes of it is looked at
+    // then. A promised step may never come: return() waits behind it, if it is a generator's.
+    if (this.#state === STEPPING || (this.#state === PROMISED && this.#iterator === undefined)) return
+    this.#enter(() => this.#finish())
   }
 
   /** @internal */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
-      if (this.#state !== OVER) this.#leave()
+      // Not the scope: the application may ask from within a context of its own.
+      if (this.#state !== OVER) this.#listen()
       if (this.#gone) this.#abort.abort()
     }
     return this.#abort.signal
@@ -384,8 +404,8 @@ export class Exchange implements Overseer, Owner {
   }
 
   #report(error: unknown, during: string): void {
-    const { method = '', url = '' } = this.#req
-    report(this.#settings.errors, method, url, during, error)
+    const { method = '', url = '', originalUrl = url } = this.#req as IncomingMessage & { originalUrl?: string }
+    report(this.#settings.errors, method, originalUrl, during, error)
   }
 
   /** Gives everything back, once. */

@@ -55,6 +55,8 @@ export class InputStream implements Iterable<Buffer>, AsyncIterable<Buffer> {
     const limit = hint === 0 ? Number.POSITIVE_INFINITY : toSize(hint)
     const lines: Buffer[] = []
     for (let total = 0; total < limit;) {
+      // What comes late, or fails, behind lines that were taken is the next call's affair.
+      if (lines.length > 0 && this.#body.lineLength(Number.POSITIVE_INFINITY) <= 0) break
       const line = this.readline()
       if (line.length === 0) break
       total += line.length

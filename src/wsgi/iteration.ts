@@ -47,6 +47,11 @@ export function isSync(body: object): boolean {
   return typeof (body as Body)[Symbol.iterator] === 'function'
 }
 
+/** An array that is iterated as arrays are: no code of the application's runs between its chunks. */
+export function isPlainArray(body: unknown): boolean {
+  return Array.isArray(body) && body[Symbol.iterator] === Array.prototype[Symbol.iterator]
+}
+
 /** @throws WsgiError, and whatever the body throws. */
 export function iteratorOf(body: object): AnyIterator {
   const { [Symbol.iterator]: sync, [Symbol.asyncIterator]: async } = body as Body
@@ -61,21 +66,24 @@ type Tell = (error: unknown, during: string) => void
 
 /** Runs `return()` of the iterator and `close()` of the body. Whatever goes wrong there is only told. */
 export function closeBody(body: object, iterator: AnyIterator | undefined, tell: Tell): void {
-  const { next, close } = body as { next?: unknown; close?: unknown }
-  // A generator that was never asked for anything is closed too.
-  const open = iterator ?? (typeof next === 'function' ? (body as AnyIterator) : undefined)
-  quietly('closing the iterator', tell, () => (typeof open?.return === 'function' ? open.return() : undefined))
-  quietly('close()', tell, () => (typeof close === 'function' ? (close.call(body) as unknown) : undefined))
+  quietly('closing the iterator', tell, () => {
+    const open =
+      iterator ?? (typeof (body as { next?: unknown }).next === 'function' ? (body as AnyIterator) : undefined)
+    return typeof open?.return === 'function' ? open.return() : undefined
+  })
+  quietly('close()', tell, () => {
+    const { close } = body as { close?: unknown }
+    return typeof close === 'function' ? (close.call(body) as unknown) : undefined
+  })
 }
 
 function quietly(during: string, tell: Tell, act: () => unknown): void {
   try {
     const result = act()
     if (isThenable(result)) {
-      result.then(
-        (settled) => checkClosed(settled, during, tell),
-        (error: unknown) => tell(error, during),
-      )
+      Promise.resolve(result)
+        .then((settled) => checkClosed(settled, during, tell))
+        .catch((error: unknown) => tell(error, during))
     } else {
       checkClosed(result, during, tell)
     }

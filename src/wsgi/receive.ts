@@ -165,7 +165,7 @@ function ignore(): void {}
 
 /** Asks for the body, if the client waits to be asked and nobody has done so. */
 function sendContinue(req: IncomingMessage, res: ServerResponse): void {
-  if (!/\b100-continue\b/i.test(req.headers.expect ?? '')) return
+  if (req.httpVersion === '1.0' || !/\b100-continue\b/i.test(req.headers.expect ?? '')) return
   // Node answers by itself, unless the gateway is the listener of 'checkContinue'.
   const { _sent100, stream } = res as { _sent100?: boolean; stream?: { sentInfoHeaders?: unknown[] } }
   const sent = stream === undefined ? _sent100 === true : (stream.sentInfoHeaders?.length ?? 0) > 0

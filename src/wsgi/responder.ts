@@ -81,7 +81,12 @@ export class Responder {
         'startResponse was called a second time: to replace an earlier call because of an error, give the error as third argument',
       )
     }
-    this.#head = checkHead(status, headers)
+    const head = checkHead(status, headers)
+    // An iterable of headers may itself have called.
+    if ((this.#head !== undefined && !replacing) || this.#committed) {
+      throw new WsgiError('startResponse was called while the headers of another call were being read')
+    }
+    this.#head = head
     return (this.#write ??= (data) => this.#push(data))
   }
 
@@ -128,7 +133,11 @@ export class Responder {
   refuse(status: number, reason: string): void {
     const res = this.#res
     this.#committed = true
-    if (this.#unusable) return
+    if (this.#unusable) {
+      // Somebody else has begun an answer, which nobody is going to end.
+      if (!res.destroyed && !res.writableEnded) abort(res, true)
+      return
+    }
     const text = `${status} ${reason}\n`
     const fields = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(text.length)]
     this.#head = { status, reason, fields, length: text.length, ascii: true }
@@ -198,6 +207,19 @@ export class Responder {
     if (length >= 0 && declared < 0 && status !== 204 && status !== 304) fields.push('Content-Length', String(length))
     this.#flushed = true
     if (res.destroyed) return
+    try {
+      this.#hand(status, reason, fields)
+    } catch (error) {
+      // Node has rules of its own, HTTP/2 for one. Nothing has been sent, so there is still something to be said.
+      for (let i = 0; i < fields.length && !res.headersSent; i += 2) res.removeHeader(fields[i] as string)
+      if (!res.headersSent) this.#committed = this.#flushed = false
+      this.#held = undefined
+      throw error
+    }
+  }
+
+  #hand(status: number, reason: string, fields: string[]): void {
+    const res = this.#res
     if ((res as unknown as Partial<Http2ServerResponse>).stream !== undefined) {
       // It has no reasons.
       res.writeHead(status, grouped(fields))
