@@ -1,4 +1,4 @@
-import { addAbortListener } from 'node:events'
+import { addAbortListener } from './builtins.js'
 import { binding } from './binding.js'
 
 // One listener for each signal, whatever the number of waits: a thousand waits under one signal would otherwise mean a thousand

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { constants } from 'node:os'
-import { getSystemErrorMap } from 'node:util'
+import { constants, getSystemErrorMap } from './builtins.js'
 
 /**
  * A system call failed on a descriptor.

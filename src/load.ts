@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createRequire } from 'node:module'
+import { createRequire } from './builtins.js'
 import { unavailable } from './errors.js'
 
 const SYSTEMS = ['linux', 'darwin', 'freebsd', 'netbsd', 'openbsd']

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { constants } from 'node:os'
+import { constants } from './builtins.js'
 import { binding } from './binding.js'
 import { FdError, invalidType, outOfRange } from './errors.js'
 import { close } from './io/calls.js'

@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks'
+import { AsyncResource } from './builtins.js'
 import { onAbort } from './abort.js'
 import { binding } from './binding.js'
 import { illegalConstructor, invalidState, invalidType } from './errors.js'

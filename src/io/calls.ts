@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { constants } from 'node:os'
+import { constants } from '../builtins.js'
 import { binding } from '../binding.js'
 import { FdError, invalidType, outOfRange } from '../errors.js'
 import { type FdLike, fileno } from '../fileno.js'
