@@ -33,6 +33,10 @@ function contestants({ peers, scale }) {
     command: node('chain', 'fdevent', way, ...size(active, 80_000)),
     needs,
   })
+  const byThread = (active, name, way) => ({
+    ...ours(active, `${name}, thread driver`, way),
+    env: { FDEVENT_DRIVER: 'thread' },
+  })
   const package_ = (active, name, file, way, events = 40_000, env = undefined) => ({
     name,
     kind: 'peer',
@@ -54,6 +58,7 @@ function contestants({ peers, scale }) {
       threaded(active, 'level'),
       bare(active),
       ours(active, 'watch', 'watchListener'),
+      byThread(active, 'watch', 'watchListener'),
       ours(active, 'Poller.wait', 'poller'),
       ours(active, 'AsyncFd.read', 'asyncFd', exported('fdevent/io', 'AsyncFd')),
       package_(active, 'koffi.node.poll', 'koffi', 'persistent'),
@@ -69,6 +74,7 @@ function contestants({ peers, scale }) {
       raw(active, 'oneshot'),
       threaded(active, 'oneshot'),
       ours(active, 'await readable', 'awaitReadable'),
+      byThread(active, 'await readable', 'awaitReadable'),
       package_(active, 'koffi.node.poll', 'koffi', 'promise'),
       package_(active, 'serialport Poller', 'serialport', 'promise'),
       package_(active, 'net.Socket', 'net-socket', 'promise'),
