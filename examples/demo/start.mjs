@@ -35,6 +35,8 @@ if (fifo.startsWith(folder)) execFileSync('mkfifo', [fifo])
 const list = await catalogue(values.applications)
 const server = await serve(list, port).catch((error) => {
   if (error.code !== 'EADDRINUSE') throw error
+  // Nobody asked for that one.
+  if (values.port === undefined) return serve(list, 0)
   console.error(`\nport ${port} is in use: npm start -- --port 0 takes any free one`)
   process.exit(1)
 })
