@@ -185,6 +185,22 @@ test('spec 14: no 100 Continue for HTTP/1.0', async () => {
   expect(await client.untilClosed()).toMatch(/^HTTP\/1\.1 200 OK[^]*hi$/)
 })
 
+test('spec 14: what is pipelined behind a body that is too long is not run unseen', async () => {
+  const seen: string[] = []
+  const served = await serve(
+    (environ, startResponse) => {
+      seen.push(environ.PATH_INFO)
+      startResponse('200 OK', [])
+      return ['x']
+    },
+    { maxBody: 1 },
+  )
+  const client = await Raw.connect(served)
+  client.send('POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhiGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  expect(await client.untilClosed()).toMatch(/^HTTP\/1\.1 413 [^]*413 Content Too Large\n/)
+  expect(seen).toEqual([])
+})
+
 test('spec 19: an iterator whose step never comes is closed when its client leaves', async () => {
   let returned = 0
   const served = await serve(() => ({

@@ -83,6 +83,13 @@ function reset(socket: Socket): void {
 const LINGER_MS = 2000
 const LINGER_BYTES = 2 ** 26
 
+const leaving = new WeakSet<Socket>()
+
+/** Its connection is about to be closed, with an answer to an earlier request as the last: nobody would get the answer to this one. */
+export function isUnheard(req: IncomingMessage): boolean {
+  return leaving.has(req.socket)
+}
+
 /**
  * Answers without the request's body having been read. If the connection were closed at once, what the client is still sending
  * would reset it, and the answer would be lost: so the answer goes first, complete, and the rest is let go by for a while.
@@ -94,6 +101,7 @@ export function answerAndLeave(req: IncomingMessage, res: ServerResponse, status
     res.end(text, () => stream.close(constants.NGHTTP2_NO_ERROR))
     return
   }
+  leaving.add(req.socket)
   onClosed(req, res, ignore)
   res.writeHead(status, {
     'Content-Type': 'text/plain; charset=utf-8',

@@ -6,7 +6,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RequestBody } from './body.js'
-import { answerAndLeave, isGone, onClosed } from './connection.js'
+import { answerAndLeave, isGone, isUnheard, onClosed } from './connection.js'
 import { createEnviron } from './environ.js'
 import { BodyTooLarge, kindOf, report, WsgiError } from './faults.js'
 import { AsyncInput, InputStream } from './input.js'
@@ -77,6 +77,7 @@ export class Exchange implements Overseer, Owner {
 
   begin(): void {
     const req = this.#req
+    if (isUnheard(req)) return
     try {
       if (!hasBody(req)) return this.#start(NO_BODY, -1)
       const given = alreadyRead(req)
@@ -147,7 +148,8 @@ export class Exchange implements Overseer, Owner {
       }
       this.#leave()
       this.#state = PROMISED
-      result.then(
+      // Not every thenable calls back once.
+      Promise.resolve(result).then(
         (resolved) => this.#iterate(resolved),
         (error: unknown) => this.#fail(error, 'the application'),
       )
