@@ -139,3 +139,7 @@ export class RequestBody {
     return true
   }
 }
+
+/** Of all requests that have none. */
+export const NO_BODY = new RequestBody()
+NO_BODY.end()

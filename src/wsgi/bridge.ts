@@ -4,7 +4,7 @@ import { toSeconds } from '../seconds.js'
 import type { Selection } from '../select.js'
 import { selectBlocking, sleepBlocking } from './blocking.js'
 import { WsgiError } from './faults.js'
-import { Timeout } from './timeout.js'
+import { noteTimeout, Timeout } from './timeout.js'
 import type { Application, Body, Chunk, Environ, Resume, Suspension } from './types.js'
 
 /**
@@ -34,11 +34,7 @@ class Calls {
   #fault: WsgiError | undefined
 
   constructor(environ: Environ) {
-    const note = (expired: boolean): void => {
-      environ['awsgi.timeout'] = expired
-      environ['x-wsgiorg.async.timeout'] = expired
-      environ['x-wsgiorg.fdevent.timeout'].expired = expired
-    }
+    const note = (expired: boolean): void => noteTimeout(environ, { expired, wasSuspend: false })
     const input = new BlockingInput(environ)
     const one = (list: 'readable' | 'writable') => (target: unknown, timeout?: number | null) => {
       toSeconds(timeout)

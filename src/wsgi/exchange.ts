@@ -5,7 +5,7 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { RequestBody } from './body.js'
+import { NO_BODY, RequestBody } from './body.js'
 import { answerAndLeave, isGone, isUnheard, onClosed } from './connection.js'
 import { createEnviron } from './environ.js'
 import { BodyTooLarge, kindOf, report, WsgiError } from './faults.js'
@@ -24,7 +24,7 @@ import { alreadyRead, announcesTooMuch, hasBody, Receiver } from './receive.js'
 import { checkChunk, type Overseer, Responder } from './responder.js'
 import type { Settings } from './settings.js'
 import { type Outcome, type Owner, Waiter } from './suspension.js'
-import { Timeout } from './timeout.js'
+import { noteTimeout, Timeout } from './timeout.js'
 import type { Application, Chunk, Environ } from './types.js'
 
 /** How many steps an application makes before others get a turn. */
@@ -38,10 +38,6 @@ const SUSPENDED = 3
 const DRAINING = 4
 const PAUSING = 5
 const OVER = 6
-
-// Of all requests that have none.
-const NO_BODY = new RequestBody()
-NO_BODY.end()
 
 export class Exchange implements Overseer, Owner {
   readonly #application: Application
@@ -304,22 +300,9 @@ export class Exchange implements Overseer, Owner {
   resumed(outcome: Outcome): void {
     if (this.#state !== SUSPENDED) return
     const failed = outcome instanceof Error
-    if (!failed) this.#note()
+    if (!failed) noteTimeout(this.#environ as Environ, this.#calls)
     this.#steps = 0
     this.#enter(() => this.#continue(outcome, failed))
-  }
-
-  /** The timeout variables of every generation. */
-  #note(): void {
-    const environ = this.#environ as Environ
-    const { expired, wasSuspend } = this.#calls
-    if (wasSuspend) {
-      environ['x-wsgiorg.suspend_status'] = expired
-      return
-    }
-    environ['awsgi.timeout'] = expired
-    environ['x-wsgiorg.async.timeout'] = expired
-    environ['x-wsgiorg.fdevent.timeout'].expired = expired
   }
 
   /** @internal */

@@ -1,3 +1,5 @@
+import type { Environ } from './types.js'
+
 /**
  * `x-wsgiorg.fdevent.timeout`: whether the last suspension ended because its time had passed. One object for a request, changed
  * in place, so that copies of `environ` see it too.
@@ -26,4 +28,18 @@ export class Timeout {
   toJSON(): boolean {
     return this.expired
   }
+}
+
+/** Sets the timeout variables of every generation, after a wait, or the status of `suspend`, which has its own. */
+export function noteTimeout(
+  environ: Environ,
+  { expired, wasSuspend }: { expired: boolean; wasSuspend: boolean },
+): void {
+  if (wasSuspend) {
+    environ['x-wsgiorg.suspend_status'] = expired
+    return
+  }
+  environ['awsgi.timeout'] = expired
+  environ['x-wsgiorg.async.timeout'] = expired
+  environ['x-wsgiorg.fdevent.timeout'].expired = expired
 }

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "support.h"
+#include "backend_harness.h"
 #include "sys/clock.h"
 
 namespace fdevent::backend {
@@ -18,21 +18,6 @@ using test::Pair;
 using test::UniqueFd;
 
 constexpr Tag kMine = Tag{1} << 32;
-
-struct Opened {
-  Opened() { REQUIRE(backend.open() == 0); }
-
-  std::vector<Event> poll(int capacity = 16) {
-    std::vector<Event> events(static_cast<size_t>(capacity));
-    waited = backend.wait(events.data(), capacity, 0);
-    REQUIRE(waited.count >= 0);
-    events.resize(static_cast<size_t>(waited.count));
-    return events;
-  }
-
-  Backend backend;
-  Waited waited{};
-};
 
 // The descriptors of this process that carry across exec.
 int inheritable() {
