@@ -291,7 +291,7 @@ const WRITE: reactor.Transfer = {
 }
 
 function checkBuffer(buffer: Uint8Array): void {
-  if (!(buffer instanceof Uint8Array)) throw invalidType('buffer', 'a Uint8Array', buffer)
+  calls.checkBuffer(buffer)
   if (buffer.length > MOST) throw outOfRange('buffer', `at most ${MOST} bytes long`, buffer.length)
 }
 

@@ -160,7 +160,8 @@ function done(result: number, syscall: string, fd: number): number {
   throw new FdError(result, syscall, fd)
 }
 
-function checkBuffer(buffer: Uint8Array): void {
+/** The one rule for what is read into and written from. */
+export function checkBuffer(buffer: Uint8Array): void {
   if (!(buffer instanceof Uint8Array)) throw invalidType('buffer', 'a Uint8Array', buffer)
 }
 

@@ -4,6 +4,8 @@ import { toSeconds } from '../seconds.js'
 import type { Selection } from '../select.js'
 import { selectBlocking, sleepBlocking } from './blocking.js'
 import { WsgiError } from './faults.js'
+import { isThenable } from './iteration.js'
+import { isEmpty } from './suspension.js'
 import { noteTimeout, Timeout } from './timeout.js'
 import type { Application, Body, Chunk, Environ, Resume, Suspension } from './types.js'
 
@@ -21,7 +23,7 @@ export function withFdevent(application: Application): Application {
     if (typeof environ['x-wsgiorg.fdevent.readable'] === 'function') return application(environ, startResponse)
     const calls = new Calls(environ)
     const body = application(environ, startResponse)
-    return isPromise(body) ? body.then((resolved) => bridged(resolved, calls)) : bridged(body, calls)
+    return isThenable(body) ? body.then((resolved) => bridged(resolved, calls)) : bridged(body, calls)
   }
 }
 
@@ -43,8 +45,8 @@ class Calls {
         const ready =
           fds === undefined ||
           (list === 'readable'
-            ? total(selectBlocking(fds, [], fds, timeout)) > 0
-            : total(selectBlocking([], fds, fds, timeout)) > 0)
+            ? !isEmpty(selectBlocking(fds, [], fds, timeout))
+            : !isEmpty(selectBlocking([], fds, fds, timeout)))
         note(!ready)
         return ready
       }) as Suspension<boolean>
@@ -63,7 +65,7 @@ class Calls {
         const hasInput = wanted.some(isInput)
         const descriptors = wanted.filter((one) => !isInput(one)) as FdLike[]
         const found = selectBlocking(descriptors, write, except, hasInput ? 0 : timeout)
-        note(total(found) === 0 && !hasInput)
+        note(isEmpty(found) && !hasInput)
         return hasInput
           ? { ...found, readable: wanted.filter((one) => isInput(one) || found.readable.includes(one as FdLike)) }
           : found
@@ -231,12 +233,4 @@ class AsyncBridged implements AsyncIterator<Chunk, unknown, unknown> {
   close(): void {
     this.#body.close?.()
   }
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | null)?.then === 'function'
-}
-
-function total({ readable, writable, exceptional }: Selection<unknown>): number {
-  return readable.length + writable.length + exceptional.length
 }

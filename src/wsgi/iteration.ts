@@ -11,7 +11,7 @@ export type AnyIterator = Partial<Pick<Iterator<Chunk>, 'return' | 'throw'>> & {
   next(value?: unknown): IteratorResult<Chunk> | Promise<IteratorResult<Chunk>>
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 

@@ -248,6 +248,7 @@ function bodyOfSource(source: Source): RequestBody | undefined {
   return 'awaitArrival' in source ? (source as RequestBody) : undefined
 }
 
-function isEmpty({ readable, writable, exceptional }: Anything): boolean {
+/** What a timeout leaves. */
+export function isEmpty({ readable, writable, exceptional }: Anything): boolean {
   return readable.length + writable.length + exceptional.length === 0
 }
